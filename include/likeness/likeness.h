@@ -1,0 +1,217 @@
+/* likeness.h: images, models and galleries: what a program needs to recognise.
+ *
+ *   photo -> lk_image -> lk_embedder -> unit vector (dim) -> lk_gallery -> closest photos
+ *
+ * Conventions
+ *   - Opaque types are made by new/open/load/decode and unmade by the matching free or close, for which
+ *     NULL is a no-op.
+ *   - A fallible call returns LK_OK (0) or a negative lk_status and, when `err` is not NULL, says in it
+ *     what went wrong, where, and what to do. On error the outputs are untouched.
+ *   - A model or gallery may be used by many threads at once. An lk_embedder holds scratch memory and
+ *     belongs to one thread at a time.
+ *   - Images are RGB, 8 bits, upright, rows top down: (h, w, 3); (0, 0) is the centre of the top-left pixel.
+ *   - Vectors are (dim) floats of L2 norm 1. `l2` is |a - b|_2, never squared; `cosine` is a . b.
+ */
+#ifndef LIKENESS_LIKENESS_H
+#define LIKENESS_LIKENESS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#if defined(__GNUC__)
+#define LK_API __attribute__((visibility("default")))
+#define LK_PRINTF(string, first) __attribute__((format(printf, string, first)))
+#else
+#define LK_API
+#define LK_PRINTF(string, first)
+#endif
+
+#define LK_VERSION "0.1.0"
+
+/* ---- status ------------------------------------------------------------------------------------- */
+
+#define LK_STATUS_MAP(X)                                                                                     \
+    X(OK, 0, "ok")                                                                                           \
+    X(INVALID, -1, "invalid argument")                                                                       \
+    X(NOT_FOUND, -2, "not found")                                                                            \
+    X(FORMAT, -3, "damaged or unsupported data")                                                             \
+    X(MISMATCH, -4, "these two do not belong together")                                                      \
+    X(TOO_LARGE, -5, "over a limit")                                                                         \
+    X(EMPTY, -6, "too little to work with")                                                                  \
+    X(IO, -7, "input or output failed")                                                                      \
+    X(NO_MEMORY, -8, "out of memory")                                                                        \
+    X(BUSY, -9, "in use by another process")                                                                 \
+    X(STOPPED, -10, "stopped on request")                                                                    \
+    X(DIVERGED, -11, "training diverged")                                                                    \
+    X(INTERNAL, -12, "internal error")
+
+typedef enum lk_status {
+#define LK_STATUS_ENUM(name, value, text) LK_##name = value,
+    LK_STATUS_MAP(LK_STATUS_ENUM)
+#undef LK_STATUS_ENUM
+} lk_status;
+
+typedef struct lk_error {
+    lk_status status;
+    char message[768]; /* one sentence or two, no newline: what, where, what to do */
+} lk_error;
+
+/* Short English name of a status, never NULL. */
+LK_API const char *lk_status_text(lk_status status);
+/* "0.1.0", and the processor features in use. */
+LK_API const char *lk_version(void);
+
+/* ---- image -------------------------------------------------------------------------------------- */
+
+typedef struct lk_image lk_image;
+
+/* Load a PNG, JPEG or WebP photo, told by its bytes and not by its name. EXIF orientation is applied;
+ * grey, palette, alpha (over white), 16-bit and CMYK become RGB8. NOT_FOUND, IO, FORMAT (not an image,
+ * truncated, damaged), TOO_LARGE (over 64 megapixels, told from the header before memory is taken). */
+LK_API lk_status lk_image_load(const char *path, lk_image **out, lk_error *err);
+/* The same from memory; `name` (may be NULL) is what errors call it. */
+LK_API lk_status lk_image_decode(const uint8_t *bytes, size_t size, const char *name, lk_image **out,
+                                 lk_error *err);
+/* A copy of pixels (height, width, 3) with `stride` bytes from row to row (0: 3 * width); NULL: black. */
+LK_API lk_status lk_image_new(int width, int height, const uint8_t *pixels, size_t stride, lk_image **out,
+                              lk_error *err);
+LK_API void lk_image_free(lk_image *image);
+LK_API int lk_image_width(const lk_image *image);
+LK_API int lk_image_height(const lk_image *image);
+/* (h, w, 3), packed; valid as long as the image. */
+LK_API const uint8_t *lk_image_pixels(const lk_image *image);
+/* Area average when shrinking, bilinear when growing. */
+LK_API lk_status lk_image_resize(const lk_image *image, int width, int height, lk_image **out, lk_error *err);
+/* Write atomically; ".png", ".jpg"/".jpeg" or ".webp" by the name's end. quality 1..100 for the last two. */
+LK_API lk_status lk_image_save(const lk_image *image, const char *path, int quality, lk_error *err);
+/* JPEG bytes, to be freed with free(). */
+LK_API lk_status lk_image_encode_jpeg(const lk_image *image, int quality, uint8_t **bytes, size_t *size,
+                                      lk_error *err);
+
+/* Which part of a photo is the face. Photos here are already loose face crops; data sets differ in how loose.
+ */
+typedef struct lk_crop {
+    double centre; /* > 0: the central square whose side is this share of the photo's shorter side */
+    double x, y, width,
+        height; /* centre == 0: this rectangle, pixels of the photo's top-left corner and size */
+} lk_crop;
+/* "0.9" (centre) or "X,Y,WIDTH,HEIGHT" in pixels. INVALID otherwise. */
+LK_API lk_status lk_crop_parse(const char *text, lk_crop *out, lk_error *err);
+/* Cut and resize to (height, width, 3); what lies outside the photo repeats its border. */
+LK_API lk_status lk_image_crop(const lk_image *image, lk_crop crop, int width, int height, lk_image **out,
+                               lk_error *err);
+
+/* ---- model -------------------------------------------------------------------------------------- */
+
+typedef struct lk_model lk_model;
+typedef struct lk_embedder lk_embedder;
+
+/* Read a .safetensors model. NOT_FOUND, IO, FORMAT (damaged, hostile, or no likeness model). */
+LK_API lk_status lk_model_open(const char *path, lk_model **out, lk_error *err);
+LK_API void lk_model_free(lk_model *model);
+LK_API int lk_model_dim(const lk_model *model);
+LK_API int lk_model_input_width(const lk_model *model);
+LK_API int lk_model_input_height(const lk_model *model);
+LK_API size_t lk_model_parameters(const lk_model *model);
+/* SHA-256 of net and weights, 64 lower-case hex digits: two models with one fingerprint give the same
+ * vectors. */
+LK_API const char *lk_model_fingerprint(const lk_model *model);
+/* Two photos show the same person when their cosine is at least this; chosen on validation people by the
+ * trainer. NaN when the model has none (an untrained net). */
+LK_API double lk_model_threshold(const lk_model *model);
+/* The crop the model expects of a photo when the user gives none. */
+LK_API lk_crop lk_model_crop(const lk_model *model);
+/* Any metadata string by key ("net", "recipe", ...), NULL when absent. */
+LK_API const char *lk_model_metadata(const lk_model *model, const char *key);
+
+/* Scratch memory for up to `max_batch` images at a time on `threads` threads (0: all cores).
+ * The model must outlive it. */
+LK_API lk_status lk_embedder_new(const lk_model *model, int max_batch, int threads, lk_embedder **out,
+                                 lk_error *err);
+LK_API void lk_embedder_free(lk_embedder *embedder);
+/* Photos in, unit vectors (count, dim) out. `crop` NULL: the model's own. Any count; larger than max_batch is
+ * done in parts. The vector of an image and that of its mirror image are averaged, as is usual at test time.
+ */
+LK_API lk_status lk_embedder_embed(lk_embedder *embedder, const lk_image *const *images, size_t count,
+                                   const lk_crop *crop, float *vectors, lk_error *err);
+
+/* ---- vectors ------------------------------------------------------------------------------------ */
+
+LK_API double lk_cosine(const float *a, const float *b, int dim);
+LK_API double lk_l2(const float *a, const float *b, int dim);
+
+/* ---- gallery ------------------------------------------------------------------------------------ */
+
+/* People one may be looking for: names, photo names, vectors; one SQLite file in WAL mode (docs/formats.md).
+ */
+typedef struct lk_gallery lk_gallery;
+
+enum { LK_GALLERY_READ_ONLY = 1 };
+
+/* Whose vectors a gallery holds. It knows nothing else of a model: any unit vectors will do. */
+typedef struct lk_vector_kind {
+    int dim;
+    const char *fingerprint; /* lk_model_fingerprint */
+    double threshold;        /* lk_model_threshold */
+    const char *model_path;  /* where the model was read from, for people; may be "" */
+} lk_vector_kind;
+/* Make a new gallery. INVALID if the file exists. */
+LK_API lk_status lk_gallery_create(const char *path, const lk_vector_kind *kind, lk_gallery **out,
+                                   lk_error *err);
+/* NOT_FOUND, FORMAT (no gallery, damaged), BUSY, IO. */
+LK_API lk_status lk_gallery_open(const char *path, int flags, lk_gallery **out, lk_error *err);
+LK_API void lk_gallery_close(lk_gallery *gallery);
+/* LK_OK if the gallery holds vectors of this kind (fingerprint and dim); else MISMATCH, naming both models.
+ */
+LK_API lk_status lk_gallery_check_kind(const lk_gallery *gallery, const lk_vector_kind *kind, lk_error *err);
+
+/* Several changes as one: all or nothing, even if the machine stops between. Not nested. */
+LK_API lk_status lk_gallery_begin(lk_gallery *gallery, lk_error *err);
+LK_API lk_status lk_gallery_commit(lk_gallery *gallery, lk_error *err);
+LK_API void lk_gallery_rollback(lk_gallery *gallery);
+
+/* Enroll one photo's vector (dim, norm 1: INVALID otherwise). The same person and photo name again replaces
+ * the old vector. `photo_id` may be NULL. */
+LK_API lk_status lk_gallery_add(lk_gallery *gallery, const char *person, const char *photo,
+                                const float *vector, int64_t *photo_id, lk_error *err);
+/* Delete a person and all their photos; NOT_FOUND if unknown. `photos_removed` may be NULL. */
+LK_API lk_status lk_gallery_remove(lk_gallery *gallery, const char *person, size_t *photos_removed,
+                                   lk_error *err);
+
+typedef struct lk_gallery_info {
+    size_t people, photos;
+    int dim;
+    double threshold;     /* of the model, cosine */
+    char fingerprint[65]; /* of the model */
+    char model_path[1024];
+    char created[32]; /* UTC, ISO 8601 */
+} lk_gallery_info;
+LK_API lk_status lk_gallery_get_info(const lk_gallery *gallery, lk_gallery_info *info, lk_error *err);
+
+/* Called once a person, by name; a non-zero return ends the walk. */
+typedef int (*lk_gallery_person_fn)(void *context, const char *person, size_t photos, const char *added);
+LK_API lk_status lk_gallery_each_person(const lk_gallery *gallery, lk_gallery_person_fn fn, void *context,
+                                        lk_error *err);
+
+typedef struct lk_match {
+    int64_t photo_id;
+    const char *person, *photo; /* belong to the lk_matches */
+    float cosine, l2;
+} lk_match;
+typedef struct lk_matches {
+    size_t count;    /* <= k */
+    lk_match *items; /* best first; equal cosines by lower photo_id */
+} lk_matches;
+/* The k enrolled photos closest to `probe` (dim, norm 1), exactly. */
+LK_API lk_status lk_gallery_search(lk_gallery *gallery, const float *probe, size_t k, lk_matches *out,
+                                   lk_error *err);
+LK_API void lk_matches_free(lk_matches *matches);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,125 @@
+/* train.h: folders of people in, a model out. This header may change between minor versions. */
+#ifndef LIKENESS_TRAIN_H
+#define LIKENESS_TRAIN_H
+
+#include "likeness/likeness.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ---- data set: a folder per person (ImageFolder) ------------------------------------------------ */
+
+typedef struct lk_source {
+    const char *path; /* DIR/PERSON/PHOTO */
+    lk_crop crop;     /* how this set's photos are cut; all zero: the model's or trainer's default */
+} lk_source;
+
+typedef struct lk_dataset lk_dataset;
+/* List one or more sources. A person found in several (same folder name) is one person. People and photos are
+ * in byte order of their names, so the same folders give the same numbers. A photo's name ends in .jpg,
+ * .jpeg, .png or .webp (any case). Links are followed; hidden names, other files, deeper folders and empty
+ * people are left out. NOT_FOUND, IO (no permission), EMPTY (a source without photos), INVALID (a bad crop,
+ * one source twice). Photos are not opened. */
+LK_API lk_status lk_dataset_open(const lk_source *sources, size_t count, lk_dataset **out, lk_error *err);
+LK_API void lk_dataset_free(lk_dataset *dataset);
+LK_API size_t lk_dataset_people(const lk_dataset *dataset);
+LK_API size_t lk_dataset_photos(const lk_dataset *dataset);
+LK_API const char *lk_dataset_person_name(const lk_dataset *dataset, size_t person);
+/* Photos of one person are contiguous: [first, first + count). */
+LK_API void lk_dataset_person_photos(const lk_dataset *dataset, size_t person, size_t *first, size_t *count);
+LK_API size_t lk_dataset_photo_person(const lk_dataset *dataset, size_t photo);
+LK_API const char *lk_dataset_photo_path(const lk_dataset *dataset, size_t photo);
+/* That of its source; all zero when the source names none. */
+LK_API lk_crop lk_dataset_photo_crop(const lk_dataset *dataset, size_t photo);
+/* The i-th thing that had to be left out though it looked wanted (a person's folder without permission, a
+ * broken link, photos in no person's folder): its path, and the reason in *why (may be NULL). NULL past the
+ * end. */
+LK_API const char *lk_dataset_skipped(const lk_dataset *dataset, size_t i, lk_error *why);
+
+/* ---- training ----------------------------------------------------------------------------------- */
+
+typedef enum lk_mining {
+    LK_MINING_RANDOM,    /* each anchor-positive pair with a random negative */
+    LK_MINING_SEMI_HARD, /* FaceNet (Schroff et al. 2015): the nearest negative further than the positive */
+    LK_MINING_BATCH_HARD /* Hermans et al. 2017: furthest positive, nearest negative */
+} lk_mining;
+typedef enum lk_optimizer { LK_OPTIMIZER_ADAMW, LK_OPTIMIZER_SGD } lk_optimizer;
+
+typedef struct lk_train_progress {
+    size_t step, photos;          /* done so far, photos counted with repeats */
+    double seconds, seconds_left; /* of training, and estimated */
+    double epoch;                 /* photos / photos in the training set */
+    double photos_per_second;     /* lately */
+    double loss;                  /* mean over the triplets of the last second */
+    double active;                /* share of triplets with a loss above zero */
+    double learning_rate;
+    double distance_positive, distance_negative; /* mean L2 of the mined pairs */
+    double validation_accuracy;                  /* of the last validation, NaN before it */
+    const char *note;                            /* a warning or event, NULL when there is none */
+} lk_train_progress;
+
+typedef struct lk_train_options {
+    const lk_source *sources;
+    size_t source_count;
+    const lk_source *validate; /* people kept for validation; none: `holdout` of the people in sources */
+    size_t validate_count;
+    const char
+        *exclude; /* text file of people (folder names, one a line) not to train on, or NULL: test people */
+    const char *output; /* model path; the checkpoint is kept at OUTPUT.checkpoint until the end */
+    const char *init;   /* model to start from, or NULL */
+    const char *net;    /* name of a ready net, or text of one; NULL: that of `init` */
+    const char *log;    /* CSV of progress, or NULL */
+    const char *recipe; /* free text kept in the model's metadata (the command line), or NULL */
+    double margin;
+    lk_mining mining;
+    double semi_hard_share; /* batch-hard only: this first share of training mines semi-hard, to avoid
+                               collapse */
+    int people, photos;     /* P x K a batch */
+    double minutes, epochs; /* whichever is > 0; both: what ends first */
+    lk_optimizer optimizer;
+    double learning_rate, weight_decay, momentum;
+    double warmup;  /* share of training in which the learning rate rises to its value; then a cosine to 0 */
+    double augment; /* 0 none .. 1 full */
+    double holdout; /* share of people kept out when `validate` is empty */
+    lk_crop crop;   /* for sources that name none, and stored as the model's own */
+    uint64_t seed;
+    int threads;               /* 0: all cores */
+    double checkpoint_minutes; /* how often a checkpoint is written */
+    double validate_minutes;   /* how often the validation people are looked at */
+    int resume;                /* go on from OUTPUT.checkpoint; INVALID if its options differ */
+    /* Called about once a second and at the end; non-zero asks for a stop: a checkpoint is written, STOPPED
+     * returned. */
+    int (*progress)(void *context, const lk_train_progress *progress);
+    /* A photo that could not be read; it is left out and training goes on. May be NULL. */
+    void (*bad_photo)(void *context, const char *path, const lk_error *why);
+    void *context;
+} lk_train_options;
+
+/* Defaults for everything but sources and output. */
+LK_API void lk_train_options_init(lk_train_options *options);
+/* Errors: INVALID (options, with the name), EMPTY (fewer than 2 people with 2 photos), STOPPED, DIVERGED, IO,
+ * ... */
+LK_API lk_status lk_train(const lk_train_options *options, lk_error *err);
+/* A model of PCA "eigenfaces" (Turk & Pentland 1991), the classic baseline: the net is one linear layer. */
+LK_API lk_status lk_train_eigenfaces(const lk_train_options *options, lk_error *err);
+/* Name of the i-th ready net, NULL past the end; and its text (docs/formats.md). */
+LK_API const char *lk_net_name(size_t i);
+LK_API const char *lk_net_text(const char *name);
+
+/* ---- people who do not exist -------------------------------------------------------------------- */
+
+typedef struct lk_people lk_people;
+/* Fit the generative model to folders of people and write it. */
+LK_API lk_status lk_people_fit(const lk_source *sources, size_t count, uint64_t seed, const char *output,
+                               lk_error *err);
+LK_API lk_status lk_people_open(const char *path, lk_people **out, lk_error *err);
+LK_API void lk_people_free(lk_people *people);
+/* Photo number `photo` of person number `person`; the same numbers and seed give the same pixels. */
+LK_API lk_status lk_people_draw(const lk_people *people, uint64_t seed, uint64_t person, uint64_t photo,
+                                lk_image **out, lk_error *err);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
