@@ -1,0 +1,23 @@
+/* optimizer.h: one step down the gradient. */
+#ifndef LK_OPTIMIZER_H
+#define LK_OPTIMIZER_H
+
+#include "likeness/train.h"
+#include "nn/net.h"
+
+typedef struct lk__optimizer_state {
+    lk_optimizer kind;
+    double weight_decay, momentum;
+    uint64_t step;
+    size_t total;
+    float *m, *v; /* (total): first and second moments; SGD: m is the velocity, v NULL */
+} lk__optimizer_state;
+
+lk_status lk__optimizer_new(lk_optimizer kind, const lk__weights *weights, double weight_decay,
+                            double momentum, lk__optimizer_state *out, lk_error *err);
+void lk__optimizer_free(lk__optimizer_state *state);
+/* Moves every trained param; returns the L2 norm of the whole gradient. A gradient that is not finite moves
+ * nothing. */
+double lk__optimizer_step(lk__optimizer_state *state, lk__weights *weights, double learning_rate);
+
+#endif

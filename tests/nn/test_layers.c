@@ -1,0 +1,436 @@
+/* test_layers.c: every layer, forward and backward, in whole small nets, against reference.c and against
+ * central finite differences of it in double. Shapes are odd on purpose: channels that fill no block, heights
+ * unlike widths, kernels that leave a rest.
+ *
+ * Threads: our own kernels give the same bits on any number of them (tested below, and for a whole net in
+ * test_threads). oneDNN 2.6 on AVX-512: forward and backward data too; backward weights of a convolution sums
+ * over threads, so its last bits move with their number. */
+#include "nn/trial.h"
+
+/* ---- each layer in many shapes ------------------------------------------------------------------- */
+
+typedef struct window_shape {
+    int in, out, h, w, kernel, stride, pad, batch;
+    bool bias;
+} window_shape;
+
+static window_shape draw_window(lk__random *random) {
+    window_shape s;
+    do {
+        s = (window_shape){.in = PICK_OF(random, 1, 3, 5, 16, 32, 48),
+                           .out = PICK_OF(random, 1, 3, 5, 16, 32, 48),
+                           .h = 1 + (int)lk__random_below(random, 13),
+                           .w = 1 + (int)lk__random_below(random, 13),
+                           .kernel = PICK_OF(random, 1, 2, 3, 5, 7),
+                           .stride = PICK_OF(random, 1, 2, 3),
+                           .batch = PICK_OF(random, 1, 2, 5),
+                           .bias = lk__random_unit(random) < 0.5};
+        s.pad = (int)lk__random_below(random, (size_t)s.kernel);
+    } while (s.h + 2 * s.pad < s.kernel || s.w + 2 * s.pad < s.kernel || s.h == s.w ||
+             (double)s.in * s.out * s.h * s.w * s.kernel * s.kernel * s.batch > 5e5);
+    return s;
+}
+
+static void test_conv(void **state) {
+    (void)state;
+    lk__random random = lk__random_stream(1, 0, 0, 0);
+    for (int i = 0; i < 40; i++) {
+        window_shape s = draw_window(&random);
+        check(s.batch,
+              "input 3 %d %d;conv %d kernel 1 bias;conv %d kernel %d stride %d pad %d%s;avgpool;linear 4 "
+              "bias;l2norm",
+              s.h, s.w, s.in, s.out, s.kernel, s.stride, s.pad, s.bias ? " bias" : "");
+    }
+}
+
+/* The first layer has no gradient to hand on. */
+static void test_conv_on_the_input(void **state) {
+    (void)state;
+    check(2, "input 3 9 7;conv 16 kernel 3 stride 2 pad 1;gdconv;l2norm");
+    check(1, "input 1 5 4;conv 5 kernel 2 bias;gdconv;l2norm");
+    check(5, "input 7 1 13;conv 32 kernel 1;linear 3;l2norm");
+}
+
+/* 3x3, stride 1, channels in sixteens: Winograd in training, which rounds more (Lavin & Gray 2016, section
+ * 5). */
+static void test_conv_winograd(void **state) {
+    (void)state;
+    for (int batch = 1; batch <= 5; batch += 2)
+        for (int pad = 0; pad < 3; pad++) {
+            char text[256];
+            snprintf(
+                text, sizeof text,
+                "input 3 %d 5;conv 16 kernel 1 bias;conv %d kernel 3 pad %d%s;batchnorm;prelu;gdconv;l2norm",
+                3 + pad + batch % 3, batch == 3 ? 48 : 16, pad, batch == 1 ? " bias" : "");
+            check_net_within(text, batch, 2e-5, 1e-3);
+        }
+}
+
+static void test_dwconv(void **state) {
+    (void)state;
+    lk__random random = lk__random_stream(2, 0, 0, 0);
+    for (int i = 0; i < 30; i++) {
+        window_shape s = draw_window(&random);
+        check(s.batch,
+              "input 3 %d %d;conv %d kernel 1 bias;dwconv kernel %d stride %d pad %d;avgpool;linear 4 "
+              "bias;l2norm",
+              s.h, s.w, s.in, s.kernel, s.stride, s.pad);
+    }
+    check(2, "input 3 9 7;dwconv kernel 3 pad 1;gdconv;l2norm");
+}
+
+static void test_maxpool(void **state) {
+    (void)state;
+    lk__random random = lk__random_stream(3, 0, 0, 0);
+    for (int i = 0; i < 20; i++) {
+        window_shape s = draw_window(&random);
+        check(s.batch,
+              "input 3 %d %d;conv %d kernel 1 bias;maxpool kernel %d stride %d pad %d;gdconv;linear 4 "
+              "bias;l2norm",
+              s.h, s.w, s.in, s.kernel, s.stride, s.pad);
+    }
+    check(2, "input 3 9 7;maxpool kernel 2 stride 2;gdconv;l2norm");
+}
+
+static void test_global(void **state) {
+    (void)state;
+    const int channels[] = {1, 3, 5, 8, 16, 32, 48}, sides[][2] = {{1, 1}, {1, 7}, {13, 2}, {4, 5}};
+    for (size_t c = 0; c < 7; c++)
+        for (size_t s = 0; s < 4; s++)
+            for (int kind = 0; kind < 2; kind++)
+                check(1 + (int)(c + s) % 3, "input 3 %d %d;conv %d kernel 1 bias;%s;linear 4 bias;l2norm",
+                      sides[s][0], sides[s][1], channels[c], kind ? "gdconv" : "avgpool");
+    check(3, "input 5 4 3;gdconv;l2norm");
+    check(3, "input 5 4 3;avgpool;linear 2;l2norm");
+}
+
+static void test_linear(void **state) {
+    (void)state;
+    const int channels[] = {1, 5, 16, 48}, out[] = {1, 3, 16, 32};
+    for (size_t c = 0; c < 4; c++)
+        for (size_t o = 1; o < 4; o++)
+            check(1 + (int)(c + o) % 3, "input 3 3 4;conv %d kernel 1 bias;linear %d%s;l2norm", channels[c],
+                  out[o], o == 2 ? "" : " bias");
+    check(2, "input 3 3 4;linear 16 bias;prelu;linear 5;l2norm");
+}
+
+/* Batch norm, residual and rectifier are one step in the net and three in the reference: all combinations. */
+static void test_norm(void **state) {
+    (void)state;
+    const int channels[] = {1, 3, 5, 8, 16, 32, 48};
+    const char *activations[] = {"", "prelu;", "relu;"};
+    for (size_t c = 0; c < 7; c++)
+        for (int norm = 0; norm < 2; norm++)
+            for (int residual = 0; residual < 2; residual++)
+                for (int a = 0; a < 3; a++)
+                    check(2 + (int)c % 4,
+                          "input 3 %d 3;conv %d kernel 1 bias;%s%s%s%s%savgpool;linear 4 bias;l2norm",
+                          1 + (int)c, channels[c], residual ? "save;" : "",
+                          residual ? "dwconv kernel 3 pad 1;" : "", norm ? "batchnorm;" : "",
+                          residual ? "add;" : "", activations[a]);
+    check(3, "input 3 5 4;batchnorm;prelu;gdconv;l2norm"); /* first of all layers */
+    check(3, "input 3 5 4;prelu;batchnorm;relu;gdconv;l2norm");
+    check(2, "input 3 13 11;conv 16 kernel 3;batchnorm;batchnorm;prelu;prelu;gdconv;batchnorm;linear "
+             "5;batchnorm;l2norm");
+}
+
+/* One value a channel has no variance: the norm gives its bias, up to rounding times 1 / sqrt(eps) = 316. */
+static void test_norm_of_one_value(void **state) {
+    (void)state;
+    trial *t = trial_new("input 3 2 2;linear 5;batchnorm;l2norm", 1, -1);
+    lk__net *net = net_of(t, true);
+    check_forward(t, net, true, 1e-3);
+    lk__net_free(net);
+    trial_free(t);
+}
+
+/* ---- how layers are put together ------------------------------------------------------------------ */
+
+static void test_residual(void **state) {
+    (void)state;
+    /* A plain block, nested blocks, a block in a block's beginning. */
+    check(2, "input 3 6 5;conv 16 kernel 3;save;conv 16 kernel 1;batchnorm;prelu;dwconv kernel 3 pad "
+             "1;batchnorm;add;prelu;gdconv;l2norm");
+    check(2, "input 3 6 5;conv 5 kernel 3;save;dwconv kernel 3 pad 1;save;conv 5 kernel 1 "
+             "bias;add;prelu;add;gdconv;l2norm");
+    check(2, "input 3 6 5;conv 16 kernel 3;save;save;conv 16 kernel 1;add;batchnorm;relu;conv 16 kernel "
+             "1;add;prelu;gdconv;l2norm");
+    /* A shortcut with a layer of its own. */
+    check(2, "input 3 6 5;conv 16 kernel 1;save;conv 32 kernel 3 stride 2 pad 1;batchnorm;prelu;"
+             "swap;conv 32 kernel 1 stride 2;batchnorm;add;prelu;gdconv;l2norm");
+    check(3, "input 3 6 5;conv 5 kernel 1;save;conv 3 kernel 3 stride 2 pad 1;swap;conv 3 kernel 1 stride "
+             "2;swap;add;avgpool;l2norm");
+    /* add with nothing else. */
+    check(2, "input 3 4 3;conv 16 kernel 1;save;conv 16 kernel 1;add;gdconv;l2norm");
+}
+
+/* Activations with two and three readers, each adding its share to one gradient, whatever kind the reader is.
+ */
+static void test_branches(void **state) {
+    (void)state;
+    const char *readers[] = {
+        "conv 16 kernel 1", "dwconv kernel 3 pad 1", "maxpool kernel 3 stride 1 pad 1", "prelu",
+        "batchnorm",        "batchnorm;prelu",       "conv 16 kernel 3 pad 1"};
+    for (size_t a = 0; a < 7; a++)
+        for (size_t b = 0; b < 7; b++) {
+            char text[512];
+            snprintf(text, sizeof text, "input 3 4 5;conv 16 kernel 1 bias;save;%s;swap;%s;add;gdconv;l2norm",
+                     readers[a], readers[b]);
+            check_net_within(text, 2, 2e-5, 1e-3);
+        }
+    check(2, "input 3 4 5;conv 8 kernel 1 bias;save;save;dwconv kernel 3 pad 1;add;swap;dwconv kernel "
+             "1;add;gdconv;l2norm");
+    /* Global layers as readers. */
+    check(2, "input 3 4 5;conv 16 kernel 1 bias;save;gdconv;swap;avgpool;add;l2norm");
+    check(2, "input 3 4 5;conv 16 kernel 1 bias;save;linear 7;swap;gdconv;linear 7;add;l2norm");
+    check(2, "input 3 4 5;linear 16;save;l2norm;swap;l2norm;add;l2norm");
+    check(2, "input 3 4 5;linear 16;save;l2norm;swap;linear 16;add;l2norm");
+}
+
+/* An activation added to what was made of it in the same step. */
+static void test_added_to_itself(void **state) {
+    (void)state;
+    check(2, "input 3 4 5;conv 16 kernel 1 bias;save;add;prelu;gdconv;l2norm");
+    check(2, "input 3 4 5;conv 16 kernel 1 bias;save;batchnorm;add;prelu;gdconv;l2norm");
+    check(3, "input 3 4 5;conv 5 kernel 1 bias;save;batchnorm;add;gdconv;l2norm");
+    check(
+        2,
+        "input 3 4 5;conv 16 kernel 1 bias;save;save;batchnorm;add;prelu;conv 16 kernel 1;add;gdconv;l2norm");
+}
+
+/* The photo itself with several readers: no gradient is wanted of it, nor has it room for one. */
+static void test_input_read_twice(void **state) {
+    (void)state;
+    const char *readers[] = {"conv 3 kernel 1", "dwconv kernel 3 pad 1", "maxpool kernel 3 stride 1 pad 1",
+                             "prelu", "batchnorm"};
+    for (size_t a = 0; a < 5; a++)
+        for (size_t b = 0; b < 5; b++) {
+            char text[512];
+            snprintf(text, sizeof text, "input 3 4 5;save;%s;swap;%s;add;gdconv;l2norm", readers[a],
+                     readers[b]);
+            check_net(text, 2);
+        }
+    check(2, "input 3 4 5;save;gdconv;swap;avgpool;add;l2norm");
+    check(2, "input 3 4 5;save;linear 4;swap;linear 4 bias;add;l2norm");
+}
+
+/* Ready nets, whole, one photo, as used; the others are made of the same layers. */
+static void test_ready_nets(void **state) {
+    (void)state;
+    const char *names[] = {"small", "mobilefacenet"};
+    for (int i = 0; i < 2; i++) {
+        trial *t = trial_new(names[i], 1, -1);
+        lk__net *net = net_of(t, false);
+        check_forward(t, net, false, 1e-4);
+        lk__net_free(net);
+        trial_free(t);
+    }
+}
+
+static void test_bad_batch(void **state) {
+    (void)state;
+    trial *t = trial_new("input 3 4 4;linear 4 bias;l2norm", 1, -1);
+    lk__net *net = (lk__net *)t;
+    lk_error err;
+    assert_int_equal(lk__net_new(&t->spec, &t->weights, 0, false, &net, &err), LK_INVALID);
+    assert_int_equal(lk__net_new(&t->spec, &t->weights, 5000, false, &net, &err), LK_INVALID);
+    assert_non_null(strstr(err.message, "5000"));
+    assert_ptr_equal(net, t);
+    lk__net_free(NULL);
+    trial_free(t);
+}
+
+/* ---- our own kernels, alone: every block size, any number of threads ------------------------------- */
+
+enum { N = 3, C = 16, H = 5, W = 7, COUNT = N * C * H * W };
+static const char KERNEL_NET[] = "input 3 5 7;conv 16 kernel 1;batchnorm;prelu;gdconv;l2norm";
+
+typedef struct kernel_run {
+    float y[COUNT], dx[COUNT], dresidual[COUNT], params[4 * C + C * H * W], grads[4 * C + C * H * W];
+} kernel_run;
+
+static size_t blocked(int block, int n, int c, int i) {
+    return ((size_t)(n * C / block + c / block) * (H * W) + (size_t)i) * (size_t)block + (size_t)(c % block);
+}
+
+/* to (N, C / block, H * W, block) from plain, or back. */
+static void to_block(int block, const float *from, float *to, bool back, int plane) {
+    for (int n = 0; n < N; n++)
+        for (int c = 0; c < C; c++)
+            for (int i = 0; i < plane; i++) {
+                size_t plain_at = (size_t)((n * C + c) * plane + i);
+                size_t block_at = plane == 1 ? plain_at : blocked(block, n, c, i);
+                if (back)
+                    to[plain_at] = from[block_at];
+                else
+                    to[block_at] = from[plain_at];
+            }
+}
+
+static lk__act act_of(int block, int h, int w, float *value, float *grad) {
+    return (lk__act){.n = N, .c = C, .h = h, .w = w, .block = block, .value = value, .grad = grad};
+}
+
+static void draw_kernel_values(float *values, size_t count, uint64_t which) {
+    lk__random random = lk__random_stream(11, which, 0, 0);
+    for (size_t i = 0; i < count; i++) values[i] = (float)lk__random_normal(&random);
+}
+
+/* layer: 1 the fused norm, 3 gdconv, -1 avgpool. */
+static void run_kernel(int layer, int block, int threads, bool add, kernel_run *out) {
+    trial *t = trial_new(KERNEL_NET, N, -1);
+    lk__context k = {.weights = &t->weights, .index = layer, .training = true};
+    float drawn[COUNT], x_value[COUNT], r_value[COUNT], y_value[COUNT] = {0}, x_grad[COUNT], r_grad[COUNT],
+                                                        y_grad[COUNT];
+    int plane = layer == 1 ? H * W : 1;
+    draw_kernel_values(drawn, COUNT, 1);
+    to_block(block, drawn, x_value, false, H * W);
+    draw_kernel_values(drawn, COUNT, 2);
+    to_block(block, drawn, r_value, false, H * W);
+    draw_kernel_values(drawn, COUNT, 3);
+    to_block(block, drawn, y_grad, false, plane);
+    draw_kernel_values(drawn, COUNT, 4);
+    to_block(block, drawn, x_grad, false, H * W);
+    to_block(block, drawn, r_grad, false, H * W);
+    lk__act x = act_of(block, H, W, x_value, x_grad), r = act_of(block, H, W, r_value, r_grad);
+    lk__act y = layer == 1 ? act_of(block, H, W, y_value, y_grad) : act_of(block, 1, 1, y_value, y_grad);
+    lk__op *op = NULL;
+    lk_error err;
+    lk_status status = layer == 1   ? lk__norm_new(&k, 1, 2, &x, &r, &y, &op, &err)
+                       : layer == 3 ? lk__gdconv_new(&k, &x, &y, &op, &err)
+                                    : lk__avgpool_new(&k, &x, &y, &op, &err);
+    assert_int_equal(status, LK_OK);
+    op->x = &x;
+    op->y = &y;
+    op->residual = layer == 1 ? &r : NULL;
+    op->x_grad = true;
+    op->x_accumulate = op->residual_accumulate = add;
+    memset(t->weights.grads, 0, t->weights.total * sizeof(float));
+    lk__threads_set(threads);
+    op->bind(op);
+    op->load(op);
+    op->forward(op);
+    op->backward(op);
+    lk__threads_set(1);
+    op->free(op);
+    *out = (kernel_run){0};
+    to_block(block, y_value, out->y, true, plane);
+    to_block(block, x_grad, out->dx, true, H * W);
+    if (layer == 1) to_block(block, r_grad, out->dresidual, true, H * W);
+    size_t first = t->weights.items[0].count, count = 5 * C; /* behind the convolution: norm and slopes */
+    if (layer == 3) first += 5 * C, count = C * H * W;
+    assert_true(count <= sizeof out->params / sizeof(float));
+    memcpy(out->params, t->weights.values + first, count * sizeof(float));
+    memcpy(out->grads, t->weights.grads + first, count * sizeof(float));
+    trial_free(t);
+}
+
+static void test_kernel_blocks(void **state) {
+    (void)state;
+    const int layers[] = {1, 3, -1};
+    for (int i = 0; i < 3; i++)
+        for (int add = 0; add < 2; add++) {
+            kernel_run plain_run, other;
+            run_kernel(layers[i], 1, 1, add, &plain_run);
+            for (int block = 8; block <= 16; block += 8) {
+                run_kernel(layers[i], block, 1, add, &other);
+                const float *a = plain_run.y, *b = other.y; /* all members are floats */
+                for (size_t j = 0; j < sizeof other / sizeof(float); j++)
+                    if (!(fabsf(a[j] - b[j]) <= 2e-5f * (1 + fabsf(a[j]))))
+                        fail_msg("layer %d, block %d: value %zu is %g, with block 1 %g", layers[i], block, j,
+                                 (double)b[j], (double)a[j]);
+            }
+        }
+}
+
+static void test_kernel_threads(void **state) {
+    (void)state;
+    const int layers[] = {1, 3, -1}, threads[] = {2, 3, 5};
+    for (int i = 0; i < 3; i++)
+        for (int block = 1; block <= 16; block *= block == 1 ? 8 : 2) {
+            kernel_run one, more;
+            run_kernel(layers[i], block, 1, true, &one);
+            for (int j = 0; j < 3; j++) {
+                run_kernel(layers[i], block, threads[j], true, &more);
+                assert_memory_equal(&one, &more, sizeof one);
+            }
+        }
+}
+
+/* A whole net of our own kernels has the same bits; with oneDNN's in it, the same up to rounding. */
+static void run_net(const char *text, int threads, bool exact, float **kept, size_t *kept_count) {
+    lk__threads_set(threads);
+    trial *t = trial_new(text, 5, -1);
+    lk__net *net = net_of(t, true);
+    float *gradient = calloc(t->outputs, sizeof *gradient),
+          *all = calloc(t->outputs + 2 * t->weights.total, sizeof *all);
+    for (size_t i = 0; i < t->outputs; i++) gradient[i] = (float)t->gradient[i];
+    memset(t->weights.grads, 0, t->weights.total * sizeof(float));
+    memcpy(all, lk__net_forward(net), t->outputs * sizeof(float));
+    lk__net_backward(net, gradient);
+    memcpy(all + t->outputs, t->weights.values, t->weights.total * sizeof(float));
+    memcpy(all + t->outputs + t->weights.total, t->weights.grads, t->weights.total * sizeof(float));
+    size_t count = t->outputs + 2 * t->weights.total;
+    if (!*kept) {
+        *kept = all;
+        *kept_count = count;
+        all = NULL;
+    } else {
+        assert_int_equal(count, *kept_count);
+        if (exact) assert_memory_equal(all, *kept, count * sizeof *all);
+        for (size_t i = 0; i < count; i++)
+            assert_true(fabsf(all[i] - (*kept)[i]) <= 1e-4f * (1 + fabsf(all[i])));
+    }
+    free(all);
+    free(gradient);
+    lk__net_free(net);
+    trial_free(t);
+    lk__threads_set(1);
+}
+
+static void test_threads(void **state) {
+    (void)state;
+    const struct {
+        const char *text;
+        bool exact;
+    } nets[] = {
+        {"input 5 13 7;batchnorm;prelu;save;batchnorm;add;relu;save;gdconv;swap;avgpool;add;l2norm", true},
+        {"input 3 13 7;conv 32 kernel 3 stride 2 pad 1;batchnorm;prelu;save;conv 32 kernel 3 pad "
+         "1;batchnorm;add;prelu;"
+         "dwconv kernel 3;batchnorm;gdconv;linear 8;l2norm",
+         false},
+    };
+    for (int i = 0; i < 2; i++) {
+        float *kept = NULL;
+        size_t count = 0;
+        for (int turn = 0; turn < 5; turn++)
+            run_net(nets[i].text, (const int[]){1, 1, 2, 3, 5}[turn], nets[i].exact || turn < 2, &kept,
+                    &count);
+        free(kept);
+    }
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_conv),
+        cmocka_unit_test(test_conv_on_the_input),
+        cmocka_unit_test(test_conv_winograd),
+        cmocka_unit_test(test_dwconv),
+        cmocka_unit_test(test_maxpool),
+        cmocka_unit_test(test_global),
+        cmocka_unit_test(test_linear),
+        cmocka_unit_test(test_norm),
+        cmocka_unit_test(test_norm_of_one_value),
+        cmocka_unit_test(test_residual),
+        cmocka_unit_test(test_branches),
+        cmocka_unit_test(test_added_to_itself),
+        cmocka_unit_test(test_input_read_twice),
+        cmocka_unit_test(test_ready_nets),
+        cmocka_unit_test(test_bad_batch),
+        cmocka_unit_test(test_kernel_blocks),
+        cmocka_unit_test(test_kernel_threads),
+        cmocka_unit_test(test_threads),
+    };
+    lk__threads_set(1); /* these nets are too small to share */
+    return cmocka_run_group_tests_name("layers", tests, NULL, NULL);
+}
