@@ -1,0 +1,53 @@
+/* contrast.h: the centre of the house: pull what is alike together, push what is not apart. Knows vectors and
+ * labels only.
+ *
+ *   loss = mean over mined triplets (a, p, n) of max(|E(a)-E(p)|_2 - |E(a)-E(n)|_2 + margin, 0)
+ *
+ * The distance is NOT squared (unlike FaceNet's eq. 3), so margins from papers that square it do not carry
+ * over. */
+#ifndef LK_CONTRAST_H
+#define LK_CONTRAST_H
+
+#include "base/base.h"
+#include "likeness/train.h"
+
+typedef struct lk__triplet {
+    uint32_t a, p, n;
+} lk__triplet;
+
+typedef struct lk__triplet_stats {
+    size_t triplets, active;
+    double loss;                                 /* mean over all mined triplets */
+    double distance_positive, distance_negative; /* mean |a-p|, |a-n| of the mined */
+} lk__triplet_stats;
+
+/* distance (n, n): |e_i - e_j|_2 of vectors (n, dim) */
+void lk__distances(const float *vectors, size_t n, int dim, float *distance);
+/* Mine triplets from distance (n, n) and label (n). Every anchor that has a positive and a negative in the
+ * batch. `out` has room for lk__triplets_max(label, n); returns how many were mined. `random` is for random
+ * mining only. */
+size_t lk__triplets_max(const uint32_t *label, size_t n);
+size_t lk__mine(lk_mining mining, const float *distance, const uint32_t *label, size_t n, lk__random *random,
+                lk__triplet *out);
+/* Loss and its gradient (n, dim), overwritten. The gradient is of sum(loss) / max(active, 1): dividing by the
+ * active triplets keeps the step size as more and more triplets are good enough. */
+void lk__triplet_loss(const float *vectors, size_t n, int dim, const float *distance,
+                      const lk__triplet *triplets, size_t count, double margin, float *gradient,
+                      lk__triplet_stats *stats);
+
+/* Sampler: which P people and K photos make batch number `step`; a pure function of (seed, step), so training
+ * resumes anywhere. People with at least 2 photos, drawn without repeats with weight min(photos, 12)^0.7
+ * (more photos, more often, but a person of 100 does not drown one of 2); photos without repeats as far as
+ * they go. */
+typedef struct lk__sampler lk__sampler;
+/* counts (people): photos of each; first (people): index of each one's first photo. INVALID: p or k below 2,
+ * or p above the number of people with 2 photos (lower it first: fewer or repeated people would change the
+ * batch silently). EMPTY: fewer than 2 such people. */
+lk_status lk__sampler_new(const size_t *first, const size_t *counts, size_t people, int p, int k,
+                          uint64_t seed, lk__sampler **out, lk_error *err);
+void lk__sampler_free(lk__sampler *sampler);
+/* photo (P*K) indices and label (P*K: index of the person) of batch `step`; a person's photos are adjacent.
+ * Thread-safe. */
+void lk__sampler_batch(const lk__sampler *sampler, uint64_t step, size_t *photo, uint32_t *label);
+
+#endif

@@ -1,0 +1,104 @@
+/* mine.c: which triplets (anchor, positive, negative) of a batch the network learns from. A batch of P people
+ * x K photos holds PK (K-1) (PK-K) triplets; most are easy (loss 0) and teach nothing.
+ *
+ *   random      every ordered pair (a, p) of one person, with a negative drawn evenly from all other people
+ *   semi-hard   every ordered pair (a, p), with the nearest n that has d(a,n) > d(a,p); where no negative is
+ * further than the positive, the furthest there is batch-hard  every anchor, with argmax d(a,p) and argmin
+ * d(a,n)
+ *
+ * Semi-hard: Schroff, Kalenichenko & Philbin, "FaceNet", 2015, section 3.2, asks for d(a,p) < d(a,n), within
+ * the margin to be of use; it does not say which one. Here it is the nearest, so no margin is needed: if any
+ * negative lies within the margin, the nearest does, and if none does the pair is learnt and its loss is 0
+ * whichever is taken. With all negatives closer than the positive, the furthest is the mildest of the bad
+ * ones. The hardest would be the natural thought, but early on, when distances mean little, following the
+ * hardest negatives pulls all vectors to one point (the collapse of FaceNet's section 3.2): for d(a,n) near 0
+ * the direction of push is mostly noise.
+ *
+ * Batch-hard: Hermans, Beyer & Leibe, "In Defense of the Triplet Loss", 2017, equation 5. Best once the
+ * network knows something; from scratch it tends to collapse, which is why training starts semi-hard.
+ *
+ * Ties go to the lower index. A NaN distance (a network that diverged) is never nearer nor further than
+ * anything; the triplets stay valid and the loss shows the NaN. */
+#include "contrast/contrast.h"
+
+size_t lk__triplets_max(const uint32_t *label, size_t n) {
+    size_t pairs = 0;
+    for (size_t a = 0; a < n; a++) {
+        size_t same = 0;
+        for (size_t i = 0; i < n; i++) same += label[i] == label[a];
+        if (same < n) pairs += same - 1;
+    }
+    return pairs;
+}
+
+/* One row of the batch, seen from anchor a; there is at least one positive and one negative. */
+typedef struct view {
+    const float *distance; /* (n), from a */
+    const uint32_t *label; /* (n) */
+    size_t n, a;
+    size_t any_positive, any_negative;
+} view;
+
+static bool look(const float *distance, const uint32_t *label, size_t n, size_t a, view *out) {
+    *out = (view){distance + a * n, label, n, a, n, n};
+    for (size_t i = n; i-- > 0;) {
+        if (label[i] != label[a])
+            out->any_negative = i;
+        else if (i != a)
+            out->any_positive = i;
+    }
+    return out->any_positive < n && out->any_negative < n;
+}
+
+/* Drawing again until it is a negative is as even as drawing from a list of them, without the list. */
+static size_t random_negative(const view *v, lk__random *random) {
+    for (;;) {
+        size_t i = lk__random_below(random, v->n);
+        if (v->label[i] != v->label[v->a]) return i;
+    }
+}
+
+static size_t semi_hard_negative(const view *v, size_t positive) {
+    size_t nearest = v->n, furthest = v->any_negative; /* nearest: of those beyond the positive */
+    for (size_t i = 0; i < v->n; i++) {
+        if (v->label[i] == v->label[v->a]) continue;
+        float d = v->distance[i];
+        if (d > v->distance[positive] && (nearest == v->n || d < v->distance[nearest])) nearest = i;
+        if (d > v->distance[furthest]) furthest = i;
+    }
+    return nearest < v->n ? nearest : furthest;
+}
+
+static void hardest(const view *v, size_t *positive, size_t *negative) {
+    *positive = v->any_positive;
+    *negative = v->any_negative;
+    for (size_t i = 0; i < v->n; i++) {
+        if (v->label[i] != v->label[v->a]) {
+            if (v->distance[i] < v->distance[*negative]) *negative = i;
+        } else if (i != v->a && v->distance[i] > v->distance[*positive]) {
+            *positive = i;
+        }
+    }
+}
+
+size_t lk__mine(lk_mining mining, const float *distance, const uint32_t *label, size_t n, lk__random *random,
+                lk__triplet *out) {
+    size_t count = 0;
+    for (size_t a = 0; a < n; a++) {
+        view v;
+        if (!look(distance, label, n, a, &v)) continue;
+        if (mining == LK_MINING_BATCH_HARD) {
+            size_t positive, negative;
+            hardest(&v, &positive, &negative);
+            out[count++] = (lk__triplet){(uint32_t)a, (uint32_t)positive, (uint32_t)negative};
+            continue;
+        }
+        for (size_t p = 0; p < n; p++) {
+            if (p == a || label[p] != label[a]) continue;
+            size_t negative =
+                mining == LK_MINING_RANDOM ? random_negative(&v, random) : semi_hard_negative(&v, p);
+            out[count++] = (lk__triplet){(uint32_t)a, (uint32_t)p, (uint32_t)negative};
+        }
+    }
+    return count;
+}
