@@ -1,0 +1,31 @@
+/* augment.h: the stages of augment.c, in the order light takes: scene (occlude.c, light.c), then camera
+ * (camera.c). Each changes the face in place, draws what it does from `random`, and scales chances and ranges
+ * by strength 0..1. */
+#ifndef LK_FACE_AUGMENT_H
+#define LK_FACE_AUGMENT_H
+
+#include "face/face.h"
+#include "image/image.h"
+
+static inline bool lk__chance(lk__random *random, double probability) {
+    return lk__random_unit(random) < probability;
+}
+
+static inline uint8_t lk__to_byte(float value) {
+    return (uint8_t)(value < 0 ? 0 : value > 255 ? 255 : value + 0.5f);
+}
+
+/* map := map after "turn, scale, shear, move and perhaps flip the output picture about its centre" (see
+ * lk__crop_map).
+ */
+void lk__vary_map(double map[6], int width, int height, double strength, lk__random *random);
+/* Something in front of the face: a rectangle, or sunglasses. */
+void lk__occlude(lk_image *face, double strength, lk__random *random);
+/* Exposure, contrast, gamma, colour, light from one side; sometimes a grey picture, which is then returned as
+ * true. */
+bool lk__relight(lk_image *face, double strength, lk__random *random);
+/* Lens blur or motion, fewer pixels, sensor noise (without colour when `grey`), JPEG. *face may be replaced.
+ */
+lk_status lk__photograph(lk_image **face, bool grey, double strength, lk__random *random, lk_error *err);
+
+#endif

@@ -1,0 +1,120 @@
+/* embed.c: photos to vectors: crop -> planes -> net -> unit vector, averaged with that of the mirror image (a
+ * face and its mirror image are one person; the average of both is steadier, as is usual at test time). */
+#include "face/model.h"
+#include "face/face.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct lk_embedder {
+    lk__net *net;
+    int batch, dim, width, height, threads;
+    lk_crop crop;
+};
+
+lk_status lk__embedder_over(const lk__spec *spec, lk__weights *weights, lk_crop crop, int max_batch,
+                            int threads, lk_embedder **out, lk_error *err) {
+    if (max_batch < 1 || threads < 0)
+        return lk__fail(err, LK_INVALID, "embedder: a batch of %d on %d threads is not possible", max_batch,
+                        threads);
+    if (spec->c != 3)
+        return lk__fail(err, LK_INVALID, "embedder: the net takes %d planes, a photo has 3", spec->c);
+    lk_embedder *e = calloc(1, sizeof *e);
+    if (!e) return lk__fail_memory(err, sizeof *e, "an embedder");
+    *e = (lk_embedder){.batch = max_batch,
+                       .dim = spec->dim,
+                       .width = spec->w,
+                       .height = spec->h,
+                       .threads = threads,
+                       .crop = crop};
+    lk__threads_set(threads); /* kernels are chosen for the number of threads they will have */
+    lk_status status = lk__net_new(spec, weights, max_batch, false, &e->net, err);
+    if (status != LK_OK) {
+        free(e);
+        return status;
+    }
+    *out = e;
+    return LK_OK;
+}
+
+lk_status lk_embedder_new(const lk_model *model, int max_batch, int threads, lk_embedder **out,
+                          lk_error *err) {
+    /* A net for inference reads weights only; lk__weights is not const because training shares the type. */
+    lk__weights *weights = &((lk_model *)(uintptr_t)model)->weights;
+    return lk__embedder_over(&model->spec, weights, model->crop, max_batch, threads, out, err);
+}
+
+void lk_embedder_free(lk_embedder *e) {
+    if (!e) return;
+    lk__net_free(e->net);
+    free(e);
+}
+
+int lk__embedder_dim(const lk_embedder *e) {
+    return e->dim;
+}
+
+void lk__embedder_load(lk_embedder *e) {
+    lk__net_load(e->net);
+}
+
+/* vectors (count, dim) += the net's answer for up to `batch` crops. */
+static void add_vectors(lk_embedder *e, const lk_image *const *crops, size_t count, bool mirror,
+                        float *vectors) {
+    size_t plane = 3 * (size_t)e->width * (size_t)e->height;
+    float *input = lk__net_input(e->net);
+    for (size_t i = 0; i < count; i++) lk__face_to_planes(crops[i], mirror, input + i * plane);
+    const float *y = lk__net_forward(e->net);
+    for (size_t i = 0; i < count * (size_t)e->dim; i++) vectors[i] += y[i];
+}
+
+static void normalise(float *vector, int dim) {
+    double s = 0;
+    for (int i = 0; i < dim; i++) s += (double)vector[i] * (double)vector[i];
+    /* A net that answers 0 still owes a unit vector. */
+    if (s < 1e-24) vector[0] = 1, s = 1;
+    for (int i = 0; i < dim; i++) vector[i] = (float)((double)vector[i] / sqrt(s));
+}
+
+lk_status lk__embedder_crops(lk_embedder *e, const lk_image *const *crops, size_t count, bool mirror,
+                             float *vectors, lk_error *err) {
+    (void)err;
+    lk__threads_set(e->threads);
+    for (size_t first = 0; first < count; first += (size_t)e->batch) {
+        size_t n = count - first < (size_t)e->batch ? count - first : (size_t)e->batch;
+        float *out = vectors + first * (size_t)e->dim;
+        memset(out, 0, n * (size_t)e->dim * sizeof(float));
+        add_vectors(e, crops + first, n, false, out);
+        if (mirror) add_vectors(e, crops + first, n, true, out);
+        for (size_t i = 0; i < n; i++) normalise(out + i * (size_t)e->dim, e->dim);
+    }
+    return LK_OK;
+}
+
+lk_status lk_embedder_embed(lk_embedder *e, const lk_image *const *images, size_t count, const lk_crop *crop,
+                            float *vectors, lk_error *err) {
+    lk_status status = LK_OK;
+    size_t done = 0;
+    lk_image **crops = calloc((size_t)e->batch, sizeof *crops);
+    float *out = malloc((count + 1) * (size_t)e->dim *
+                        sizeof(float)); /* so that an error leaves `vectors` untouched */
+    if (!crops || !out) status = lk__fail_memory(err, count * (size_t)e->dim * sizeof(float), "vectors");
+    while (status == LK_OK && done < count) {
+        size_t n = 0;
+        while (status == LK_OK && n < (size_t)e->batch && done + n < count) {
+            status =
+                lk_image_crop(images[done + n], crop ? *crop : e->crop, e->width, e->height, &crops[n], err);
+            n += status == LK_OK;
+        }
+        if (status == LK_OK)
+            status = lk__embedder_crops(e, (const lk_image *const *)crops, n, true,
+                                        out + done * (size_t)e->dim, err);
+        for (size_t i = 0; i < n; i++) lk_image_free(crops[i]);
+        done += n;
+    }
+    if (status == LK_OK) memcpy(vectors, out, count * (size_t)e->dim * sizeof(float));
+    free(crops);
+    free(out);
+    return status;
+}

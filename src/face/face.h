@@ -1,0 +1,47 @@
+/* face.h: inside the face room: from photo files to batches of network input. */
+#ifndef LK_FACE_H
+#define LK_FACE_H
+
+#include "base/base.h"
+#include "likeness/train.h"
+
+/* Pixel 0..255 -> (value - 127.5) / 127.5, planes: image (h, w, 3) to out (3, h, w). mirror: left and right
+ * swapped. The one normalisation in training and in use. */
+void lk__face_to_planes(const lk_image *face, bool mirror, float *out);
+
+/* Augmentation (augment.c): from a photo and the crop that is its face, one random variant (height, width,
+ * 3): flip, shift, scale, rotation (one warp), light, contrast, colour, grey, blur, lowered resolution,
+ * erasing, JPEG. strength 0: just the crop; 1: full; else INVALID. Everything is decided by `random`. */
+lk_status lk__augment(const lk_image *photo, lk_crop crop, double strength, lk__random *random, int width,
+                      int height, lk_image **out, lk_error *err);
+
+/* Loader (loader.c): decodes and augments batches on its own threads, ahead of the network.
+ * A batch is a pure function of (seed, step) and the files. */
+typedef struct lk__loader lk__loader;
+typedef struct lk__loader_options {
+    const lk_dataset *dataset;
+    int batch, width, height; /* batch = photos a step */
+    double augment;
+    uint64_t seed;
+    int threads, ahead; /* worker threads, batches kept ready */
+    lk_crop crop;       /* where the source names none */
+    /* Which photos make batch `step`: fills photo (batch) and label (batch). Called from any worker under a
+     * lock, once a step and in order of the steps; it must not call the loader. */
+    void (*choose)(void *context, uint64_t step, size_t *photo, uint32_t *label);
+    /* An unreadable photo; told once each, from a worker under a lock. The loader puts another photo of that
+     * person in its place (or a grey image if none can be read). May be NULL. */
+    void (*bad_photo)(void *context, const char *path, const lk_error *why);
+    void *context;
+} lk__loader_options;
+lk_status lk__loader_start(const lk__loader_options *options, uint64_t first_step, lk__loader **out,
+                           lk_error *err);
+/* Wait for batch `step` (asked for in order from first_step): pixels (batch, 3, height, width) and label
+ * (batch), valid until the next call. NO_MEMORY if a worker failed for good, IO if no photo can be read any
+ * more. */
+lk_status lk__loader_next(lk__loader *loader, const float **pixels, const uint32_t **label, lk_error *err);
+double lk__loader_waited(
+    const lk__loader *loader); /* seconds lk__loader_next has spent waiting: should stay near 0 */
+/* At any time, also with batches half made. NULL is a no-op. */
+void lk__loader_stop(lk__loader *loader);
+
+#endif

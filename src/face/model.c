@@ -1,0 +1,139 @@
+/* model.c: a model file to a model and back. The file is safetensors: one tensor a param, and in its metadata
+ * the net as text, the threshold, the crop and whatever the trainer noted (docs/formats.md). */
+#include "face/model.h"
+#include "likeness/train.h"
+
+#include <math.h>
+#include <sodium.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char FORMAT[] = "likeness-model-1";
+
+const char *lk__net_text_of(const char *name_or_text) {
+    const char *ready = lk_net_text(name_or_text);
+    return ready ? ready : name_or_text;
+}
+
+/* SHA-256 over the net's text and all weights in order, little-endian as they lie on this machine. */
+static void fingerprint(const char *net, const lk__weights *weights, char out[65]) {
+    crypto_hash_sha256_state state;
+    unsigned char hash[crypto_hash_sha256_BYTES];
+    crypto_hash_sha256_init(&state);
+    crypto_hash_sha256_update(&state, (const unsigned char *)net, strlen(net));
+    crypto_hash_sha256_update(&state, (const unsigned char *)weights->values, weights->total * sizeof(float));
+    crypto_hash_sha256_final(&state, hash);
+    sodium_bin2hex(out, 65, hash, sizeof hash);
+}
+
+static lk_status read_settings(lk_model *m, const char *path, lk_error *err) {
+    const char *format = lk__tensors_meta(m->file, "format"), *net = lk__tensors_meta(m->file, "net");
+    const char *threshold = lk__tensors_meta(m->file, "threshold"), *crop = lk__tensors_meta(m->file, "crop");
+    if (!format || strcmp(format, FORMAT) != 0 || !net)
+        return lk__fail(err, LK_FORMAT,
+                        "%s: a safetensors file, but no likeness model (metadata 'format' is not '%s')", path,
+                        FORMAT);
+    lk_error why;
+    m->net = strdup(net);
+    if (!m->net) return lk__fail_memory(err, strlen(net), path);
+    lk_status status = lk__spec_parse(net, &m->spec, &why);
+    if (status != LK_OK)
+        return lk__fail(err, status == LK_INVALID ? LK_FORMAT : status, "%s: %s", path, why.message);
+    char *end = NULL;
+    m->threshold = threshold ? strtod(threshold, &end) : NAN;
+    if (threshold && (*end || end == threshold || !(m->threshold >= -1 && m->threshold <= 1)))
+        return lk__fail(err, LK_FORMAT, "%s: metadata 'threshold' is no cosine: '%.40s'", path, threshold);
+    m->crop = (lk_crop){.centre = 1};
+    if (crop && lk_crop_parse(crop, &m->crop, &why) != LK_OK)
+        return lk__fail(err, LK_FORMAT, "%s: metadata 'crop': %s", path, why.message);
+    return LK_OK;
+}
+
+lk_status lk_model_open(const char *path, lk_model **out, lk_error *err) {
+    lk_model *m = calloc(1, sizeof *m);
+    if (!m) return lk__fail_memory(err, sizeof *m, path);
+    lk_status status = lk__tensors_read(path, &m->file, err);
+    if (status == LK_OK) status = read_settings(m, path, err);
+    if (status == LK_OK) status = lk__weights_new(&m->spec, false, &m->weights, err);
+    if (status == LK_OK) status = lk__weights_read(&m->weights, m->file, "", path, err);
+    if (status == LK_MISMATCH) status = lk__fail(err, LK_FORMAT, "%s", err ? err->message : path);
+    if (status != LK_OK) {
+        lk_model_free(m);
+        return status;
+    }
+    fingerprint(m->net, &m->weights, m->fingerprint);
+    *out = m;
+    return LK_OK;
+}
+
+void lk_model_free(lk_model *model) {
+    if (!model) return;
+    lk__weights_free(&model->weights);
+    lk__tensors_free(model->file);
+    free(model->net);
+    free(model);
+}
+
+int lk_model_dim(const lk_model *model) {
+    return model->spec.dim;
+}
+int lk_model_input_width(const lk_model *model) {
+    return model->spec.w;
+}
+int lk_model_input_height(const lk_model *model) {
+    return model->spec.h;
+}
+size_t lk_model_parameters(const lk_model *model) {
+    return model->weights.total;
+}
+const char *lk_model_fingerprint(const lk_model *model) {
+    return model->fingerprint;
+}
+double lk_model_threshold(const lk_model *model) {
+    return model->threshold;
+}
+lk_crop lk_model_crop(const lk_model *model) {
+    return model->crop;
+}
+const char *lk_model_metadata(const lk_model *model, const char *key) {
+    return lk__tensors_meta(model->file, key);
+}
+
+lk_status lk__model_write(const char *path, const char *net, const lk__weights *weights, double threshold,
+                          lk_crop crop, const lk__meta *notes, size_t note_count, lk_error *err) {
+    enum { OWN = 6 };
+    lk__tensor *tensors = calloc((size_t)weights->count, sizeof *tensors);
+    lk__meta *meta = calloc(OWN + note_count, sizeof *meta);
+    char threshold_text[32], crop_text[128];
+    lk_status status = LK_OK;
+    if (!tensors || !meta) {
+        status = lk__fail_memory(err, (size_t)weights->count * sizeof *tensors, path);
+    } else {
+        for (int i = 0; i < weights->count; i++) {
+            const lk__param *p = &weights->items[i];
+            tensors[i] = (lk__tensor){.name = p->name,
+                                      .dtype = LK__F32,
+                                      .dims = p->dims,
+                                      .data = p->value,
+                                      .bytes = p->count * sizeof(float)};
+            memcpy(tensors[i].shape, p->shape, sizeof p->shape);
+        }
+        size_t n = 0;
+        snprintf(threshold_text, sizeof threshold_text, "%.6f", threshold);
+        if (crop.centre > 0)
+            snprintf(crop_text, sizeof crop_text, "%g", crop.centre);
+        else
+            snprintf(crop_text, sizeof crop_text, "%g,%g,%g,%g", crop.x, crop.y, crop.width, crop.height);
+        meta[n++] = (lk__meta){"format", FORMAT};
+        meta[n++] = (lk__meta){"net", net};
+        meta[n++] = (lk__meta){"crop", crop_text};
+        meta[n++] = (lk__meta){"normalisation", "(value - 127.5) / 127.5, RGB planes"};
+        meta[n++] = (lk__meta){"alignment", "none: the crop is resized to the input"};
+        if (isfinite(threshold)) meta[n++] = (lk__meta){"threshold", threshold_text};
+        for (size_t i = 0; i < note_count; i++) meta[n++] = notes[i];
+        status = lk__tensors_write(path, tensors, (size_t)weights->count, meta, n, err);
+    }
+    free(tensors);
+    free(meta);
+    return status;
+}

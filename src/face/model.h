@@ -1,0 +1,34 @@
+/* model.h: what a model file holds: the net as text, its weights, and how to use it. */
+#ifndef LK_FACE_MODEL_H
+#define LK_FACE_MODEL_H
+
+#include "likeness/likeness.h"
+#include "nn/net.h"
+
+struct lk_model {
+    char *net; /* text */
+    lk__spec spec;
+    lk__weights weights;
+    double threshold; /* cosine; NaN: none */
+    lk_crop crop;
+    char fingerprint[65];
+    lk__tensors *file; /* metadata strings; NULL for a model in the making */
+};
+
+/* Write net text + weights + threshold + crop + notes (extra metadata), atomically. */
+lk_status lk__model_write(const char *path, const char *net, const lk__weights *weights, double threshold,
+                          lk_crop crop, const lk__meta *notes, size_t note_count, lk_error *err);
+/* Text of a ready net for its name, else the text itself. */
+const char *lk__net_text_of(const char *name_or_text);
+
+/* An embedder over a net that is still being trained (embed.c). */
+lk_status lk__embedder_over(const lk__spec *spec, lk__weights *weights, lk_crop crop, int max_batch,
+                            int threads, lk_embedder **out, lk_error *err);
+int lk__embedder_dim(const lk_embedder *embedder);
+/* Take the weights as they are now. */
+void lk__embedder_load(lk_embedder *embedder);
+/* Crops of the net's own size (height, width, 3) to vectors; `mirror`: average with the mirror image. */
+lk_status lk__embedder_crops(lk_embedder *embedder, const lk_image *const *crops, size_t count, bool mirror,
+                             float *vectors, lk_error *err);
+
+#endif

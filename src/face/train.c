@@ -1,0 +1,378 @@
+/* train.c: the training loop.
+ *
+ *   P people x K photos -> loader (decode, augment, ahead of the net) -> forward -> mine -> triplet loss ->
+ * backward -> step
+ *
+ * Everything random is a function of (seed, step), so the number of the step is the whole random state.
+ * Differences from Hermans et al. 2017: the first `semi_hard_share` of the run mines semi-hard, because
+ * batch-hard from random weights tends to collapse onto one point; the gradient is divided by the active
+ * triplets, not by all; AdamW. */
+#include "face/train.h"
+#include "contrast/contrast.h"
+#include "face/checkpoint.h"
+#include "face/face.h"
+#include "face/model.h"
+#include "face/train_data.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { VALIDATION_BATCH = 64 };
+
+typedef struct trainer {
+    const lk_train_options *options;
+    lk__train_data people;
+    lk__sampler *sampler;
+    int batch;
+    char *checkpoint, *described;
+
+    lk__spec spec;
+    const char *net_text;
+    lk_model *init;
+    lk__weights weights;
+    lk__optimizer_state optimizer;
+    lk__net *net;
+    lk__loader *loader;
+    lk_embedder *embedder;
+    lk__validation *validation;
+
+    float *distance, *gradient;
+    lk__triplet *triplets;
+    lk__run_state state;
+    FILE *log;
+
+    /* since the last report */
+    double report_at, report_seconds, validated_at, saved_at, began, began_seconds;
+    uint64_t report_step;
+    lk__triplet_stats sums;
+    size_t sum_steps;
+    lk_train_progress last;
+    uint64_t next_note_step;
+} trainer;
+
+/* ---- setting up
+ * -------------------------------------------------------------------------------------------------- */
+
+static lk_status open_people(trainer *t, lk_error *err) {
+    const lk_train_options *o = t->options;
+    lk_status status = lk__train_data_open(o, &t->people, err);
+    if (status != LK_OK) return status;
+    const lk__train_data *d = &t->people;
+    int p = (size_t)o->people < d->able ? o->people : (int)d->able; /* few people: a smaller batch */
+    t->batch = p * o->photos;
+    return lk__sampler_new(d->first, d->counts, d->people, p, o->photos, o->seed, &t->sampler, err);
+}
+
+static lk_status make_net(trainer *t, lk_error *err) {
+    const lk_train_options *o = t->options;
+    lk_status status = LK_OK;
+    if (o->init) status = lk_model_open(o->init, &t->init, err);
+    if (status != LK_OK) return status;
+    t->net_text = lk__net_text_of(o->net ? o->net : t->init->net);
+    status = lk__spec_parse(t->net_text, &t->spec, err);
+    if (status == LK_OK) status = lk__weights_new(&t->spec, true, &t->weights, err);
+    if (status != LK_OK) return status;
+    lk__weights_init(&t->weights, o->seed);
+    if (t->init) status = lk__weights_adopt(&t->weights, &t->init->weights, o->init, err);
+    if (status == LK_OK)
+        status =
+            lk__optimizer_new(o->optimizer, &t->weights, o->weight_decay, o->momentum, &t->optimizer, err);
+    if (status == LK_OK)
+        status = lk__embedder_over(&t->spec, &t->weights, o->crop, VALIDATION_BATCH, o->threads, &t->embedder,
+                                   err);
+    return status;
+}
+
+static lk_status make_buffers(trainer *t, lk_error *err) {
+    size_t n = (size_t)t->batch, pairs = n * n;
+    uint32_t *label = calloc(n, sizeof *label);
+    for (size_t i = 0; label && i < n; i++) label[i] = (uint32_t)(i / (size_t)t->options->photos);
+    size_t triplets = label ? lk__triplets_max(label, n) : 0;
+    free(label);
+    t->distance = malloc(pairs * sizeof *t->distance);
+    t->gradient = malloc(n * (size_t)t->spec.dim * sizeof *t->gradient);
+    t->triplets = malloc((triplets + 1) * sizeof *t->triplets);
+    if (!t->distance || !t->gradient || !t->triplets)
+        return lk__fail_memory(err, pairs * sizeof(float), "a batch");
+    return LK_OK;
+}
+
+static void choose(void *context, uint64_t step, size_t *photo, uint32_t *label) {
+    lk__sampler_batch(((trainer *)context)->sampler, step, photo, label);
+}
+
+static void bad_photo(void *context, const char *path, const lk_error *why) {
+    const lk_train_options *o = ((trainer *)context)->options;
+    if (o->bad_photo) o->bad_photo(o->context, path, why);
+}
+
+static lk_status start_loader(trainer *t, lk_error *err) {
+    const lk_train_options *o = t->options;
+    int cores = o->threads > 0 ? o->threads : lk__cores();
+    lk__loader_options loader = {.dataset = t->people.set,
+                                 .batch = t->batch,
+                                 .width = t->spec.w,
+                                 .height = t->spec.h,
+                                 .augment = o->augment,
+                                 .seed = o->seed,
+                                 .threads = cores,
+                                 .ahead = 3,
+                                 .crop = o->crop,
+                                 .choose = choose,
+                                 .bad_photo = bad_photo,
+                                 .context = t};
+    return lk__loader_start(&loader, t->state.step, &t->loader, err);
+}
+
+static lk_status open_log(trainer *t, lk_error *err) {
+    const lk_train_options *o = t->options;
+    if (!o->log) return LK_OK;
+    t->log = fopen(o->log, t->state.step > 0 ? "a" : "w");
+    if (!t->log) return lk__fail_errno(err, "write", o->log);
+    if (t->state.step == 0)
+        fprintf(t->log,
+                "step,photos,seconds,epoch,photos_per_second,loss,active,learning_rate,distance_positive,"
+                "distance_negative,validation_accuracy\n");
+    return LK_OK;
+}
+
+static lk_status set_up(trainer *t, lk_error *err) {
+    const lk_train_options *o = t->options;
+    size_t room = strlen(o->output) + sizeof ".checkpoint";
+    t->checkpoint = malloc(room);
+    if (!t->checkpoint) return lk__fail_memory(err, room, o->output);
+    snprintf(t->checkpoint, room, "%s.checkpoint", o->output);
+    t->state = (lk__run_state){.accuracy = NAN, .threshold = NAN};
+    lk__writer *probe = NULL; /* a folder that cannot be written is told now, not after hours */
+    lk_status status = lk__writer_open(o->output, &probe, err);
+    lk__writer_abort(probe);
+    if (status == LK_OK) status = open_people(t, err);
+    if (status == LK_OK) status = make_net(t, err);
+    if (status == LK_OK) status = make_buffers(t, err);
+    if (status == LK_OK) {
+        t->described = lk__train_options_text(o, t->people.people, t->people.photos);
+        if (!t->described) status = lk__fail_memory(err, 1024, "the options as text");
+        if (status == LK_OK && o->resume)
+            status =
+                lk__checkpoint_read(t->checkpoint, t->described, &t->weights, &t->optimizer, &t->state, err);
+    }
+    if (status == LK_OK)
+        status = lk__train_data_validation(&t->people, o, t->spec.w, t->spec.h, &t->validation, err);
+    if (status == LK_OK) status = open_log(t, err);
+    if (status == LK_OK && (o->minutes > 0 || o->epochs > 0)) {
+        status = lk__net_new(&t->spec, &t->weights, t->batch, true, &t->net, err);
+        if (status == LK_OK) status = start_loader(t, err);
+    }
+    return status;
+}
+
+static void tear_down(trainer *t) {
+    lk__loader_stop(t->loader);
+    lk__net_free(t->net);
+    lk_embedder_free(t->embedder);
+    lk__validation_free(t->validation);
+    lk__sampler_free(t->sampler);
+    lk__optimizer_free(&t->optimizer);
+    lk__weights_free(&t->weights);
+    lk_model_free(t->init);
+    lk__train_data_close(&t->people);
+    if (t->log) fclose(t->log);
+    free(t->checkpoint);
+    free(t->described);
+    free(t->distance);
+    free(t->gradient);
+    free(t->triplets);
+}
+
+/* ---- the loop
+ * ---------------------------------------------------------------------------------------------------- */
+
+static double seconds_trained(const trainer *t) {
+    return t->began_seconds + lk__seconds() - t->began;
+}
+
+static uint64_t steps_planned(const trainer *t) {
+    return (uint64_t)ceil(t->options->epochs * (double)t->people.photos / (double)t->batch);
+}
+
+/* Share of the run that is done, 0..1. */
+static double done(const trainer *t) {
+    const lk_train_options *o = t->options;
+    double by_time = o->minutes > 0 ? seconds_trained(t) / (60 * o->minutes) : 0;
+    double by_steps = o->epochs > 0 ? (double)t->state.step / (double)steps_planned(t) : 0;
+    return fmax(by_time, by_steps);
+}
+
+/* Linear warm-up, then half a cosine to zero (Loshchilov & Hutter 2017). */
+static double learning_rate(const lk_train_options *o, double part) {
+    if (part < o->warmup) return o->learning_rate * (part / o->warmup * 0.99 + 0.01);
+    double rest = (part - o->warmup) / fmax(1 - o->warmup, 1e-9);
+    return o->learning_rate * 0.5 * (1 + cos(3.141592653589793 * fmin(rest, 1)));
+}
+
+static lk_status one_step(trainer *t, double part, lk_error *err) {
+    const lk_train_options *o = t->options;
+    const float *pixels;
+    const uint32_t *label;
+    lk_status status = lk__loader_next(t->loader, &pixels, &label, err);
+    if (status != LK_OK) return status;
+    size_t n = (size_t)t->batch;
+    memcpy(lk__net_input(t->net), pixels, n * 3 * (size_t)t->spec.w * (size_t)t->spec.h * sizeof(float));
+    lk__net_load(t->net);
+    const float *vectors = lk__net_forward(t->net); /* (batch, dim) */
+    lk__distances(vectors, n, t->spec.dim, t->distance);
+    lk__random random = lk__random_stream(o->seed, 'm', t->state.step, 0);
+    lk_mining mining =
+        o->mining == LK_MINING_BATCH_HARD && part < o->semi_hard_share ? LK_MINING_SEMI_HARD : o->mining;
+    size_t count = lk__mine(mining, t->distance, label, n, &random, t->triplets);
+    lk__triplet_stats stats;
+    lk__triplet_loss(vectors, n, t->spec.dim, t->distance, t->triplets, count, o->margin, t->gradient,
+                     &stats);
+    lk__net_backward(t->net, t->gradient);
+    double norm = lk__optimizer_step(&t->optimizer, &t->weights, learning_rate(o, part));
+    if (!isfinite(norm) || !isfinite(stats.loss))
+        return lk__fail(err, LK_DIVERGED,
+                        "training diverged at step %llu: the gradient is no number any more; try a smaller "
+                        "learning rate (now %g)",
+                        (unsigned long long)t->state.step, o->learning_rate);
+    t->state.step++;
+    t->sums.triplets += stats.triplets;
+    t->sums.active += stats.active;
+    t->sums.loss += stats.loss;
+    t->sums.distance_positive += stats.distance_positive;
+    t->sums.distance_negative += stats.distance_negative;
+    t->sum_steps++;
+    return LK_OK;
+}
+
+/* Collapse: all vectors are one point, both distances are 0 and the loss is the margin, for ever. */
+static const char *notice(trainer *t, const lk_train_progress *p) {
+    if (t->state.step < 30 || t->state.step < t->next_note_step) return NULL;
+    bool collapsed = p->distance_negative < 0.1 && p->distance_positive < 0.1 &&
+                     fabs(p->loss - t->options->margin) < 0.2 * t->options->margin;
+    if (!collapsed) return NULL;
+    t->next_note_step = t->state.step + 200;
+    return "collapse: all photos get nearly the same vector and the loss is stuck at the margin; "
+           "try semi-hard mining, a smaller learning rate or a longer warm-up";
+}
+
+/* Returns non-zero when the caller asks for a stop. */
+static int report(trainer *t) {
+    const lk_train_options *o = t->options;
+    double now = lk__seconds(), part = done(t), steps = (double)(t->sum_steps ? t->sum_steps : 1);
+    double taken = now - t->report_seconds;
+    lk_train_progress p = {
+        .step = t->state.step,
+        .photos = t->state.step * (size_t)t->batch,
+        .seconds = seconds_trained(t),
+        .seconds_left = part > 0 ? seconds_trained(t) * (1 - fmin(part, 1)) / part : NAN,
+        .epoch = (double)t->state.step * t->batch / (double)t->people.photos,
+        .photos_per_second = taken > 0 ? (double)(t->state.step - t->report_step) * t->batch / taken : 0,
+        .loss = t->sums.loss / steps,
+        .active = t->sums.triplets ? (double)t->sums.active / (double)t->sums.triplets : 0,
+        .learning_rate = learning_rate(o, part),
+        .distance_positive = t->sums.distance_positive / steps,
+        .distance_negative = t->sums.distance_negative / steps,
+        .validation_accuracy = t->state.accuracy,
+    };
+    if (t->sum_steps == 0) { /* nothing new since the last report: only a validation */
+        p.photos_per_second = t->last.photos_per_second;
+        p.loss = t->last.loss;
+        p.active = t->last.active;
+        p.distance_positive = t->last.distance_positive;
+        p.distance_negative = t->last.distance_negative;
+    }
+    t->last = p;
+    p.note = notice(t, &p);
+    if (t->log) {
+        fprintf(t->log, "%zu,%zu,%.1f,%.3f,%.1f,%.5f,%.4f,%.3g,%.4f,%.4f,", p.step, p.photos, p.seconds,
+                p.epoch, p.photos_per_second, p.loss, p.active, p.learning_rate, p.distance_positive,
+                p.distance_negative);
+        if (isfinite(p.validation_accuracy)) fprintf(t->log, "%.5f", p.validation_accuracy);
+        fputc('\n', t->log);
+        fflush(t->log);
+    }
+    t->sums = (lk__triplet_stats){0};
+    t->sum_steps = 0;
+    t->report_at = now;
+    t->report_seconds = now;
+    t->report_step = t->state.step;
+    return o->progress ? o->progress(o->context, &p) : 0;
+}
+
+static lk_status validate(trainer *t, lk_error *err) {
+    if (!t->validation) return LK_OK;
+    double began = lk__seconds();
+    lk__embedder_load(t->embedder);
+    lk_status status =
+        lk__validation_measure(t->validation, t->embedder, &t->state.accuracy, &t->state.threshold, err);
+    t->validated_at = lk__seconds();
+    t->report_seconds += t->validated_at - began; /* the rate is that of training */
+    return status;
+}
+
+static lk_status save(trainer *t, lk_error *err) {
+    t->saved_at = lk__seconds();
+    t->state.seconds = seconds_trained(t);
+    return lk__checkpoint_write(t->checkpoint, t->described, &t->weights, &t->optimizer, &t->state, err);
+}
+
+static lk_status loop(trainer *t, lk_error *err) {
+    const lk_train_options *o = t->options;
+    t->began = t->report_at = t->report_seconds = t->validated_at = t->saved_at = lk__seconds();
+    t->began_seconds = t->state.seconds;
+    t->report_step = t->state.step;
+    lk_status status = LK_OK;
+    double part;
+    while (status == LK_OK && (part = done(t)) < 1) {
+        status = one_step(t, part, err);
+        double now = lk__seconds();
+        if (status == LK_OK && now - t->report_at >= 1 && report(t)) {
+            status = save(t, err);
+            if (status == LK_OK)
+                return lk__fail(err, LK_STOPPED, "stopped at step %llu; the run can go on from %s (--resume)",
+                                (unsigned long long)t->state.step, t->checkpoint);
+        }
+        if (status == LK_OK && now - t->validated_at >= 60 * o->validate_minutes) status = validate(t, err);
+        if (status == LK_OK && now - t->saved_at >= 60 * o->checkpoint_minutes) status = save(t, err);
+    }
+    return status;
+}
+
+static lk_status finish(trainer *t, lk_error *err) {
+    const lk_train_options *o = t->options;
+    lk_status status = validate(t, err);
+    if (status != LK_OK) return status;
+    if (t->net) report(t);
+    char steps[32], accuracy[32], people[128];
+    snprintf(steps, sizeof steps, "%llu", (unsigned long long)t->state.step);
+    snprintf(accuracy, sizeof accuracy, "%.4f", t->state.accuracy);
+    snprintf(people, sizeof people, "%zu people, %zu photos; %zu people kept for validation, %zu excluded",
+             t->people.people, t->people.photos, t->people.kept_count, t->people.excluded);
+    lk__meta notes[5];
+    size_t n = 0; /* no times among them: the same run gives the same bytes */
+    notes[n++] = (lk__meta){"options", t->described};
+    notes[n++] = (lk__meta){"steps", steps};
+    notes[n++] = (lk__meta){"data", people};
+    if (isfinite(t->state.accuracy)) notes[n++] = (lk__meta){"validation_accuracy", accuracy};
+    if (o->recipe) notes[n++] = (lk__meta){"recipe", o->recipe};
+    /* An untrained net has no threshold worth keeping, but its figures must be comparable: it is written all
+     * the same. */
+    status = lk__model_write(o->output, t->net_text, &t->weights, t->state.threshold, o->crop, notes, n, err);
+    if (status == LK_OK) unlink(t->checkpoint);
+    return status;
+}
+
+lk_status lk_train(const lk_train_options *options, lk_error *err) {
+    trainer t = {.options = options};
+    lk_status status = lk__train_options_check(options, err);
+    if (status != LK_OK) return status;
+    lk__threads_set(options->threads);
+    status = set_up(&t, err);
+    if (status == LK_OK && t.net) status = loop(&t, err);
+    if (status == LK_OK) status = finish(&t, err);
+    tear_down(&t);
+    return status;
+}

@@ -1,0 +1,277 @@
+/* test_model.c: what was written as a model comes back; anything else is refused and said why. */
+#include "face/models.h"
+
+#include <setjmp.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+static const char NET[] = "input 3 6 5;conv 16 kernel 3 bias;batchnorm;prelu;gdconv;linear 4;l2norm";
+
+static int setup(void **state) {
+    (void)state;
+    return scratch_make();
+}
+
+static int teardown(void **state) {
+    (void)state;
+    return scratch_drop();
+}
+
+static lk_model *open_model(const char *path) {
+    lk_model *m = NULL;
+    lk_error err;
+    if (lk_model_open(path, &m, &err) != LK_OK) fail_msg("%s", err.message);
+    return m;
+}
+
+/* Refused with this status, the output untouched, the file and `hint` named. */
+static void refuse(const char *path, lk_status status, const char *hint) {
+    lk_model *m = (lk_model *)scratch;
+    lk_error err = {LK_OK, ""};
+    lk_status got = lk_model_open(path, &m, &err);
+    if (got != status || err.status != status || !strstr(err.message, path) || !strstr(err.message, hint))
+        fail_msg("%s: %d %s (wanted %d %s)", path, got, err.message, status, hint);
+    assert_ptr_equal(m, scratch);
+    assert_int_equal(lk_model_open(path, &m, NULL), status);
+}
+
+static void test_round_trip(void **state) {
+    (void)state;
+    static lk__spec spec;
+    lk__weights weights;
+    draw_weights(NET, 1, &spec, &weights);
+    const lk__meta notes[] = {{"recipe", "likeness train \"a b\""}, {"steps", "12"}};
+    const char *path = at("a.safetensors"), *again = at("b.safetensors");
+    lk_crop rectangle = {.x = 15, .y = 32.5, .width = 58, .height = 60};
+    assert_int_equal(lk__model_write(path, NET, &weights, 0.3125, rectangle, notes, 2, NULL), LK_OK);
+    lk_model *m = open_model(path);
+    assert_int_equal(lk_model_dim(m), 4);
+    assert_int_equal(lk_model_input_width(m), 5);
+    assert_int_equal(lk_model_input_height(m), 6);
+    assert_int_equal(lk_model_parameters(m), weights.total);
+    assert_memory_equal(m->weights.values, weights.values, weights.total * sizeof(float));
+    assert_true(fabs(lk_model_threshold(m) - 0.3125) < 1e-9);
+    lk_crop crop = lk_model_crop(m);
+    assert_true(fabs(crop.x - 15) + fabs(crop.y - 32.5) + fabs(crop.width - 58) + fabs(crop.height - 60) +
+                    fabs(crop.centre) <
+                1e-9);
+    assert_string_equal(lk_model_metadata(m, "recipe"), notes[0].value);
+    assert_string_equal(lk_model_metadata(m, "net"), NET);
+    assert_null(lk_model_metadata(m, "absent"));
+    assert_int_equal(strspn(lk_model_fingerprint(m), "0123456789abcdef"), 64);
+    /* The same again: the same bytes. */
+    assert_int_equal(lk__model_write(again, NET, &weights, 0.3125, rectangle, notes, 2, NULL), LK_OK);
+    uint8_t *a, *b;
+    size_t m_size, n_size;
+    assert_int_equal(lk__file_read(path, 1 << 20, &a, &m_size, NULL), LK_OK);
+    assert_int_equal(lk__file_read(again, 1 << 20, &b, &n_size, NULL), LK_OK);
+    assert_int_equal(m_size, n_size);
+    assert_memory_equal(a, b, m_size);
+    free(a);
+    free(b);
+    lk_model_free(m);
+    lk_model_free(NULL);
+    lk__weights_free(&weights);
+}
+
+/* Net and weights make the fingerprint, nothing else; and it stays the same from version to version. */
+static void test_fingerprint(void **state) {
+    (void)state;
+    static lk__spec spec;
+    static const char net[] = "input 3 2 2;linear 2 bias;l2norm",
+                      same[] = "input 3 2 2; linear 2 bias;l2norm";
+    lk__weights w;
+    char first[65];
+    const char *path = at("m.safetensors");
+    draw_weights(net, 1, &spec, &w);
+    for (size_t i = 0; i < 24; i++) w.values[i] = (float)i * 0.5f - 3;
+    w.values[24] = 0.25f;
+    w.values[25] = -0.75f;
+    const struct {
+        const char *net;
+        float value;
+        double threshold;
+        bool equal;
+    } cases[] = {
+        {net, -3, 0.5, true}, {net, -3, NAN, true}, {net, -3.0000002f, 0.5, false}, {same, -3, 0.5, false}};
+    strcpy(first,
+           "2cddf09ca8a323050f8d0de2fefd7ceaa69094cd9d49b91eebdb6fb2a122b1a6"); /* by Python's hashlib */
+    for (int i = 0; i < 4; i++) {
+        w.values[0] = cases[i].value;
+        assert_int_equal(lk__model_write(path, cases[i].net, &w, cases[i].threshold, (lk_crop){.centre = 1},
+                                         NULL, 0, NULL),
+                         LK_OK);
+        lk_model *m = open_model(path);
+        assert_int_equal(strcmp(lk_model_fingerprint(m), first) == 0, cases[i].equal);
+        assert_int_equal(isnan(lk_model_threshold(m)) != 0, i == 1);
+        assert_true(lk_model_crop(m).centre >= 1);
+        lk_model_free(m);
+    }
+    lk__weights_free(&w);
+}
+
+/* ---- damaged and hostile files --------------------------------------------------------------------- */
+
+/* The model of NET with changes: one tensor left out (by index), metadata given. */
+static void write_changed(const char *path, const lk__meta *meta, size_t meta_count, int left_out,
+                          int changed, const lk__tensor *other) {
+    static lk__spec spec;
+    lk__weights w;
+    lk__tensor tensors[16];
+    size_t n = 0;
+    draw_weights(NET, 1, &spec, &w);
+    for (int i = 0; i < w.count; i++) {
+        const lk__param *p = &w.items[i];
+        lk__tensor t = {.name = p->name,
+                        .dtype = LK__F32,
+                        .dims = p->dims,
+                        .data = p->value,
+                        .bytes = p->count * sizeof(float)};
+        memcpy(t.shape, p->shape, sizeof p->shape);
+        if (i == changed) {
+            t = *other;
+            t.name = p->name;
+            if (!t.data) t.data = p->value;
+        }
+        if (i != left_out) tensors[n++] = t;
+    }
+    lk_error err;
+    if (lk__tensors_write(path, tensors, n, meta, meta_count, &err) != LK_OK) fail_msg("%s", err.message);
+    lk__weights_free(&w);
+}
+
+static void test_metadata_refused(void **state) {
+    (void)state;
+    const char *path = at("m.safetensors");
+    const struct {
+        lk__meta meta[4];
+        const char *hint;
+    } cases[] = {
+        {{{"net", NET}}, "no likeness model"},
+        {{{"format", "likeness-model-2"}, {"net", NET}}, "no likeness model"},
+        {{{"format", "likeness-model-1"}}, "no likeness model"},
+        {{{"format", "likeness-model-1"}, {"net", "input 3 6 5;conv 16 kernel 3 bias;tanh"}}, "'tanh'"},
+        {{{"format", "likeness-model-1"}, {"net", "nosuch"}}, "nosuch"},
+        {{{"format", "likeness-model-1"}, {"net", "input 3 6 5;avgpool"}}, "l2norm"},
+        {{{"format", "likeness-model-1"},
+          {"net", "input 3 6 5;conv 16 kernel 3;batchnorm;prelu;gdconv;linear 5;l2norm"}},
+         "04.linear.weight"},
+        {{{"format", "likeness-model-1"}, {"net", "input 3 6 5;linear 4;l2norm"}}, "00.linear.weight"},
+        {{{"format", "likeness-model-1"}, {"net", NET}, {"threshold", "high"}}, "'high'"},
+        {{{"format", "likeness-model-1"}, {"net", NET}, {"threshold", "1.5"}}, "'1.5'"},
+        {{{"format", "likeness-model-1"}, {"net", NET}, {"threshold", "nan"}}, "'nan'"},
+        {{{"format", "likeness-model-1"}, {"net", NET}, {"threshold", ""}}, "''"},
+        {{{"format", "likeness-model-1"}, {"net", NET}, {"crop", "0"}}, "crop"},
+        {{{"format", "likeness-model-1"}, {"net", NET}, {"crop", "1,2,3"}}, "crop"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        size_t n = 0;
+        while (n < 4 && cases[i].meta[n].key) n++;
+        write_changed(path, cases[i].meta, n, -1, -1, NULL);
+        refuse(path, LK_FORMAT, cases[i].hint);
+    }
+}
+
+static const lk__meta sound[] = {{"format", "likeness-model-1"}, {"net", NET}};
+
+static void test_tensors_refused(void **state) {
+    (void)state;
+    const char *path = at("m.safetensors");
+    float values[16];
+    for (int i = 0; i < 16; i++) values[i] = 0.5f;
+    write_changed(path, sound, 2, -1, -1, NULL);
+    lk_model *m = open_model(path);
+    assert_int_equal(m->weights.count, 9);
+    lk_model_free(m);
+    for (int i = 0; i < 9; i++) {
+        write_changed(path, sound, 2, i, -1, NULL);
+        refuse(path, LK_FORMAT, "missing");
+    }
+    const lk__tensor wide = {.dtype = LK__F32, .dims = 1, .shape = {4}, .bytes = 16};
+    const lk__tensor deep = {.dtype = LK__F32, .dims = 2, .shape = {16, 1}, .bytes = 64};
+    const lk__tensor half = {.dtype = LK__BF16, .dims = 1, .shape = {16}, .bytes = 32};
+    write_changed(path, sound, 2, -1, 1, &wide);
+    refuse(path, LK_FORMAT, "00.conv.bias");
+    write_changed(path, sound, 2, -1, 1, &deep);
+    refuse(path, LK_FORMAT, "another shape");
+    write_changed(path, sound, 2, -1, 1, &half);
+    refuse(path, LK_FORMAT, "another shape or type");
+    const lk__tensor given = {.dtype = LK__F32, .dims = 1, .shape = {16}, .data = values, .bytes = 64};
+    const float bad[] = {NAN, INFINITY, -INFINITY};
+    for (int i = 0; i < 3; i++) {
+        values[7] = bad[i];
+        write_changed(path, sound, 2, -1, 6, &given);
+        refuse(path, LK_FORMAT, "02.prelu.slope");
+    }
+    values[7] = -0.1f;
+    write_changed(path, sound, 2, -1, 6, &given);
+    lk_model_free(open_model(path)); /* a slope may be negative, */
+    write_changed(path, sound, 2, -1, 5, &given);
+    refuse(path, LK_FORMAT, "01.batchnorm.variance"); /* a variance may not */
+}
+
+/* Every truncation is refused; every changed byte too, unless it makes another sound model, which then has
+ * another fingerprint or other metadata. */
+static void test_damaged(void **state) {
+    (void)state;
+    const char *path = at("m.safetensors"), *damaged = at("damaged.safetensors");
+    write_model(path, "input 3 2 2;linear 2;batchnorm;l2norm", 1, 0.5, (lk_crop){.centre = 0.9});
+    uint8_t *bytes;
+    size_t size, refused = 0, data = (12 * 2 + 4 * 2) * sizeof(float);
+    assert_int_equal(lk__file_read(path, 1 << 20, &bytes, &size, NULL), LK_OK);
+    lk_model *m = open_model(path), *other;
+    lk_error err;
+    for (size_t n = 0; n < size; n += n < size - 8 ? 7 : 1) {
+        write_bytes(damaged, bytes, n);
+        refuse(damaged, LK_FORMAT, "");
+    }
+    for (size_t i = 0; i < size; i++) {
+        bytes[i] ^= 0x10;
+        write_bytes(damaged, bytes, size);
+        lk_status status = lk_model_open(damaged, &other, &err);
+        if (status == LK_OK) {
+            if (i >= size - data)
+                assert_string_not_equal(lk_model_fingerprint(m), lk_model_fingerprint(other));
+            lk_model_free(other);
+        } else if (status == LK_FORMAT) {
+            refused++;
+        } else {
+            fail_msg("byte %zu: %d %s", i, status, err.message);
+        }
+        bytes[i] ^= 0x10;
+    }
+    assert_true(refused > (size - data) / 2);
+    lk_model_free(m);
+    free(bytes);
+    refuse(at("absent.safetensors"), LK_NOT_FOUND, "");
+    mkdir(at("folder"), 0777);
+    refuse(at("folder"), LK_IO, "");
+    touch(damaged);
+    refuse(damaged, LK_FORMAT, "");
+}
+
+static void test_unwritable(void **state) {
+    (void)state;
+    static lk__spec spec;
+    lk__weights weights;
+    lk_error err;
+    draw_weights(NET, 1, &spec, &weights);
+    const char *path = at("no/such/folder/m.safetensors");
+    assert_int_equal(lk__model_write(path, NET, &weights, NAN, (lk_crop){.centre = 1}, NULL, 0, &err),
+                     LK_NOT_FOUND);
+    assert_non_null(strstr(err.message, path));
+    lk__weights_free(&weights);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_round_trip, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_fingerprint, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_metadata_refused, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_tensors_refused, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_damaged, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_unwritable, setup, teardown),
+    };
+    return cmocka_run_group_tests_name("model", tests, NULL, NULL);
+}
