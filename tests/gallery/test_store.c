@@ -1,0 +1,239 @@
+/* test_store.c: what is enrolled stays, what is removed is gone. */
+#include "gallery/gallery_test.h"
+
+/* ---- enrolling ----------------------------------------------------------------------------------- */
+
+static void test_names(void **state) {
+    (void)state;
+    const char *path = in_folder("names.gallery");
+    lk_gallery *g = new_gallery(path, 4);
+    const float v[4] = {0, 1, 0, 0};
+    char longest[257];
+    memset(longest, 'n', sizeof longest);
+    longest[256] = 0;
+    const char *const bad[] = {NULL,
+                               "",
+                               "a\nb",
+                               "\t",
+                               "\x7f",
+                               "\xc2\x80",
+                               "\xc2\x9f",
+                               "\xff",
+                               "a\xc3",
+                               "\xc3(",
+                               "\xc0\x80",
+                               "\xe0\x80\x80",
+                               "\xe2\x82",
+                               "\xed\xa0\x80",
+                               "\xf0\x80\x80\x80",
+                               "\xf4\x90\x80\x80",
+                               "\xc1\xa1",
+                               "\xe0\x81\xa1",
+                               "\xf0\x80\x81\xa1",
+                               "\xf8\x88\x80\x80\x80",
+                               "\x80"};
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        FAILS(LK_INVALID, "name", lk_gallery_add(g, bad[i], "photo", v, NULL, err));
+        FAILS(LK_INVALID, "name", lk_gallery_add(g, "person", bad[i], v, NULL, err));
+    }
+    FAILS(LK_INVALID, "255", lk_gallery_add(g, longest, "photo", v, NULL, err));
+    longest[255] = 0;
+    OK(lk_gallery_add(g, longest, longest, v, NULL, err));
+    const char *const good[] = {"a",
+                                " ",
+                                "O'Neil; DROP TABLE people",
+                                "Zo\xc3\xab",
+                                "\xe6\x9d\x8e",
+                                "\xf0\x9f\x98\x80",
+                                "\xc2\xa0",
+                                "\xed\x9f\xbf",
+                                "\xee\x80\x80",
+                                "\xf4\x8f\xbf\xbf",
+                                "a/b\\c%s"};
+    size_t count = sizeof good / sizeof good[0];
+    for (size_t i = 0; i < count; i++) OK(lk_gallery_add(g, good[i], good[i], v, NULL, err));
+    check_counts(g, count + 1, count + 1);
+    lk_matches m;
+    OK(lk_gallery_search(g, v, 100, &m, err));
+    assert_int_equal(m.count, count + 1);
+    for (size_t i = 0; i < count; i++) {
+        assert_string_equal(m.items[i + 1].person, good[i]);
+        assert_string_equal(m.items[i + 1].photo, good[i]);
+    }
+    lk_matches_free(&m);
+    lk_gallery_close(g);
+    unlink(path);
+}
+
+static void test_add_refuses(void **state) {
+    (void)state;
+    const char *path = in_folder("vectors.gallery");
+    lk_gallery *g = new_gallery(path, 3);
+    const float bad[][3] = {{0, 0, 0},        {1, 1, 0},      {NAN, 0, 1},
+                            {INFINITY, 0, 0}, {1.002f, 0, 0}, {0.998f, 0, 0}};
+    int64_t id = 77;
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
+        FAILS(LK_INVALID, "length 1", lk_gallery_add(g, "ann", "1.jpg", bad[i], &id, err));
+    assert_int_equal(id, 77);
+    check_counts(g, 0, 0);
+    const float good[][3] = {{1.0005f, 0, 0}, {0, -0.9995f, 0}};
+    for (size_t i = 0; i < 2; i++) OK(lk_gallery_add(g, "ann", "1.jpg", good[i], &id, err));
+    check_counts(g, 1, 1);
+    lk_gallery_close(g);
+    unlink(path);
+}
+
+static void test_replace(void **state) {
+    (void)state;
+    const char *path = in_folder("replace.gallery");
+    lk_gallery *g = new_gallery(path, 2);
+    const float east[2] = {1, 0}, north[2] = {0, 1};
+    int64_t first = 0, again = 0, other = 0;
+    OK(lk_gallery_add(g, "ann", "1.jpg", east, &first, err));
+    OK(lk_gallery_add(g, "ann", "1.jpg", north, &again, err));
+    OK(lk_gallery_add(g, "bob", "1.jpg", east, &other, err)); /* same photo name, another person */
+    assert_int_equal(first, again);
+    assert_int_not_equal(first, other);
+    check_counts(g, 2, 2);
+    lk_matches m;
+    OK(lk_gallery_search(g, east, 2, &m, err));
+    assert_string_equal(m.items[0].person, "bob");
+    assert_string_equal(m.items[1].person, "ann");
+    assert_true(m.items[1].cosine == 0);
+    lk_matches_free(&m);
+    lk_gallery_close(g);
+    unlink(path);
+}
+
+static void test_transactions(void **state) {
+    (void)state;
+    const char *path = in_folder("transactions.gallery");
+    lk_gallery *g = new_gallery(path, 8), *other = open_gallery(path, LK_GALLERY_READ_ONLY);
+    FAILS(LK_INVALID, "no transaction", lk_gallery_commit(g, err));
+    lk_gallery_rollback(g);
+    lk_gallery_rollback(NULL);
+    OK(lk_gallery_begin(g, err));
+    FAILS(LK_INVALID, "already", lk_gallery_begin(g, err));
+    add_number(g, "ann", 1);
+    FAILS(LK_NOT_FOUND, "zoe", lk_gallery_remove(g, "zoe", NULL, err)); /* does not spoil the rest */
+    add_number(g, "bob", 2);
+    check_counts(g, 2, 2);
+    check_counts(other, 0, 0);
+    OK(lk_gallery_commit(g, err));
+    check_counts(other, 2, 2);
+    OK(lk_gallery_begin(g, err));
+    add_number(g, "cyd", 3);
+    OK(lk_gallery_remove(g, "ann", NULL, err));
+    lk_gallery_rollback(g);
+    check_counts(g, 2, 2);
+    OK(lk_gallery_begin(g, err));
+    add_number(g, "dan", 4);
+    lk_gallery_close(g); /* not committed */
+    check_counts(other, 2, 2);
+    lk_gallery_close(other);
+    remove_gallery(path);
+}
+
+typedef struct seen {
+    char names[16][64];
+    size_t photos[16], count, stop;
+    lk_gallery *g;
+} seen;
+
+static int see(void *context, const char *person, size_t photos, const char *added) {
+    seen *s = context;
+    assert_int_equal(strlen(added), 20);
+    snprintf(s->names[s->count], sizeof s->names[0], "%s", person);
+    s->photos[s->count++] = photos;
+    if (s->g) OK(lk_gallery_remove(s->g, person, NULL, err));
+    return s->count == s->stop;
+}
+
+static void test_each_person(void **state) {
+    (void)state;
+    const char *path = in_folder("people.gallery");
+    lk_gallery *g = new_gallery(path, 8);
+    seen s = {.count = 0};
+    OK(lk_gallery_each_person(g, see, &s, err));
+    assert_int_equal(s.count, 0);
+    static const char *const names[] = {"zoe", "Bob", "ann", "\xc3\xa9ric", "ann b"};
+    uint64_t number = 0;
+    for (size_t i = 0; i < 5; i++)
+        for (size_t n = 0; n <= i; n++) add_number(g, names[i], number++);
+    OK(lk_gallery_each_person(g, see, &s, err));
+    assert_int_equal(s.count, 5);
+    const size_t order[] = {1, 2, 4, 0, 3}; /* byte order */
+    for (size_t i = 0; i < 5; i++) {
+        assert_string_equal(s.names[i], names[order[i]]);
+        assert_int_equal(s.photos[i], order[i] + 1);
+    }
+    s = (seen){.stop = 2};
+    OK(lk_gallery_each_person(g, see, &s, err));
+    assert_int_equal(s.count, 2);
+    s = (seen){.g = g}; /* the callback may change the gallery */
+    OK(lk_gallery_each_person(g, see, &s, err));
+    assert_int_equal(s.count, 5);
+    check_counts(g, 0, 0);
+    lk_gallery_close(g);
+    unlink(path);
+}
+
+/* ---- removing ------------------------------------------------------------------------------------ */
+
+static bool lies_in(const char *path, const void *needle, size_t size) {
+    if (access(path, F_OK) != 0) return false;
+    size_t total = 0;
+    uint8_t *bytes = slurp(path, &total);
+    bool found = memmem(bytes, total, needle, size) != NULL;
+    free(bytes);
+    return found;
+}
+
+static bool on_disk(const char *path, const void *needle, size_t size) {
+    char log[600];
+    snprintf(log, sizeof log, "%s-wal", path);
+    return lies_in(path, needle, size) || lies_in(log, needle, size);
+}
+
+static void test_remove(void **state) {
+    (void)state;
+    enum { DIM = 128, PHOTOS = 30 };
+    static const char gone[] = "Forget M. Entirely", stays[] = "Stays Whoever";
+    const char *path = in_folder("remove.gallery");
+    lk_gallery *g = new_gallery(path, DIM);
+    size_t removed = 77;
+    FAILS(LK_NOT_FOUND, "nobody", lk_gallery_remove(g, "nobody", &removed, err));
+    FAILS(LK_NOT_FOUND, "", lk_gallery_remove(g, "\xff", &removed, err));
+    assert_int_equal(removed, 77);
+    for (int within = 0; within < 2; within++) { /* alone, and within a transaction */
+        for (uint64_t i = 0; i < 2 * PHOTOS; i++) add_number(g, i % 2 ? gone : stays, i);
+        float v[DIM];
+        unit_vector(1, 1, DIM, v);
+        assert_true(on_disk(path, v, 64));
+        assert_true(on_disk(path, gone, strlen(gone)));
+        if (within) OK(lk_gallery_begin(g, err));
+        OK(lk_gallery_remove(g, gone, &removed, err));
+        if (within) OK(lk_gallery_commit(g, err));
+        assert_int_equal(removed, PHOTOS);
+        check_counts(g, 1, PHOTOS);
+        for (uint64_t i = 0; i < 2 * PHOTOS; i++) {
+            unit_vector(1, i, DIM, v);
+            assert_int_equal(on_disk(path, v, 64), i % 2 == 0);
+        }
+        assert_false(on_disk(path, gone, strlen(gone)));
+        assert_true(on_disk(path, stays, strlen(stays)));
+        FAILS(LK_NOT_FOUND, gone, lk_gallery_remove(g, gone, &removed, err));
+    }
+    lk_gallery_close(g);
+    unlink(path);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_names),        cmocka_unit_test(test_add_refuses),
+        cmocka_unit_test(test_replace),      cmocka_unit_test(test_transactions),
+        cmocka_unit_test(test_each_person),  cmocka_unit_test(test_remove),
+        cmocka_unit_test(test_nothing_left),
+    };
+    return cmocka_run_group_tests(tests, make_folder, NULL);
+}
