@@ -1,0 +1,170 @@
+/* cmd_embed.c: likeness embed: photos to vectors, for programs that do their own search. */
+#include "cli.h"
+
+#include <math.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+typedef enum format { FORMAT_TEXT, FORMAT_JSON, FORMAT_NPY } format;
+
+typedef struct embed_options {
+    const char *model, *output;
+    format format;
+    lk_crop crop;
+    int threads;
+    cli_photo *photos;
+    size_t count;
+} embed_options;
+
+enum { KEY_FORMAT = CLI_KEY_VERB };
+
+static const char doc[] = "Print the vector of each PHOTO: floats of L2 norm 1, so that the cosine of two "
+                          "photos is the dot product of their "
+                          "vectors.\vtext: the photo, a tab, the numbers separated by blanks. json: one "
+                          "object a line, photo and vector. npy: "
+                          "one float32 array (photos, dim) for numpy.load, row i for the i-th PHOTO; a photo "
+                          "that failed is a row of NaN, in "
+                          "text and json it is left out. The exit code is 3 if a photo failed.";
+
+static const struct argp_option option_list[] = {
+    {"format", KEY_FORMAT, "FORMAT", 0, "text, json or npy (default text)", 0},
+    CLI_OPTION_JSON,
+    {"output", 'o', "FILE", 0, "Write here instead of to standard output", 0},
+    CLI_OPTION_CROP,
+    CLI_OPTION_THREADS,
+    {0}};
+
+static const cli_number numbers[] = {
+    {CLI_KEY_THREADS, CLI_INT, offsetof(embed_options, threads), 0, CLI_THREADS_MAX}, {0}};
+
+static char *help(int key, const char *text, void *input) {
+    return cli_number_help(numbers, key, text, input);
+}
+
+static format format_parse(const char *arg, struct argp_state *state) {
+    static const char *const names[] = {"text", "json", "npy"};
+    for (int i = 0; i < 3; i++)
+        if (strcmp(arg, names[i]) == 0) return (format)i;
+    argp_error(state, "--format: '%s' is not one of text, json, npy", arg);
+    return FORMAT_TEXT;
+}
+
+static error_t parse(int key, char *arg, struct argp_state *state) {
+    embed_options *o = state->input;
+    switch (key) {
+    case 'o': o->output = arg; return 0;
+    case KEY_FORMAT: o->format = format_parse(arg, state); return 0;
+    case CLI_KEY_JSON: o->format = FORMAT_JSON; return 0;
+    case CLI_KEY_CROP: o->crop = cli_crop_option(arg, state); return 0;
+    case ARGP_KEY_ARG:
+        if (!o->model) {
+            o->model = arg;
+        } else {
+            o->photos = cli_grow(o->photos, o->count + 1, sizeof *o->photos);
+            o->photos[o->count++].path = arg;
+        }
+        return 0;
+    case ARGP_KEY_END:
+        if (o->count == 0) argp_error(state, "a model and at least one photo are needed");
+        return 0;
+    default: return cli_number_parse(numbers, key, arg, o, state);
+    }
+}
+
+/* ---- the three formats --------------------------------------------------------------------------- */
+
+typedef struct writer {
+    FILE *file;
+    format format;
+    int dim;
+    const cli_photo *photos;
+} writer;
+
+/* NumPy's .npy format 1.0: a magic, the length of a Python dictionary padded with blanks to 64 bytes, the
+ * numbers. */
+static void npy_header(const writer *w, size_t count) {
+    char text[256];
+    int length = snprintf(text, sizeof text, "{'descr': '<f4', 'fortran_order': False, 'shape': (%zu, %d), }",
+                          count, w->dim);
+    int padded = (10 + length + 1 + 63) / 64 * 64 - 10;
+    fwrite("\x93NUMPY\x01\x00", 1, 8, w->file);
+    fputc(padded & 0xFF, w->file);
+    fputc(padded >> 8, w->file);
+    fprintf(w->file, "%s%*s\n", text, padded - length - 1, "");
+}
+
+static void npy_row(const writer *w, const float *vector) {
+    for (int i = 0; i < w->dim; i++) {
+        float value = vector ? vector[i] : NAN;
+        uint32_t bits;
+        memcpy(&bits, &value, sizeof bits);
+        uint8_t bytes[4] = {(uint8_t)bits, (uint8_t)(bits >> 8), (uint8_t)(bits >> 16),
+                            (uint8_t)(bits >> 24)};
+        fwrite(bytes, 1, sizeof bytes, w->file);
+    }
+}
+
+static void json_row(const writer *w, const char *photo, const float *vector) {
+    json_t *row = json_object(), *values = json_array();
+    for (int i = 0; i < w->dim; i++) json_array_append_new(values, cli_json_real((double)vector[i]));
+    json_object_set_new(row, "photo", cli_json_text(photo));
+    json_object_set_new(row, "vector", values);
+    cli_json_print(w->file, row);
+}
+
+static void text_row(const writer *w, const char *photo, const float *vector) {
+    char *shown = cli_escape(photo, true);
+    fputs(shown, w->file);
+    free(shown);
+    for (int i = 0; i < w->dim; i++) fprintf(w->file, "%c%.9g", i ? ' ' : '\t', (double)vector[i]);
+    fputc('\n', w->file);
+}
+
+static lk_status on_vector(void *context, size_t photo, const float *vector, lk_error *err) {
+    const writer *w = context;
+    (void)err; /* a full disk is seen when the file is closed */
+    if (w->format == FORMAT_NPY)
+        npy_row(w, vector);
+    else if (vector && w->format == FORMAT_JSON)
+        json_row(w, w->photos[photo].path, vector);
+    else if (vector)
+        text_row(w, w->photos[photo].path, vector);
+    return LK_OK;
+}
+
+static int embed(embed_options *o) {
+    for (size_t i = 0; i < o->count; i++) o->photos[i].crop = o->crop;
+    lk_model *model = NULL;
+    lk_error err;
+    if (lk_model_open(o->model, &model, &err) != LK_OK) return cli_fail(&err);
+    cli_output output;
+    int code = cli_output_open(&output, o->output);
+    if (code == CLI_OK && o->format == FORMAT_NPY && isatty(fileno(output.file))) {
+        cli_say("an .npy file is not for a terminal: give -o FILE or redirect");
+        code = CLI_USAGE;
+    }
+    if (code == CLI_OK) {
+        writer w = {output.file, o->format, lk_model_dim(model), o->photos};
+        cli_bad bad = {0};
+        if (w.format == FORMAT_NPY) npy_header(&w, o->count);
+        lk_status status = cli_embed(model, o->threads, o->photos, o->count, on_vector, &w, &bad, &err);
+        if (status != LK_OK) code = cli_fail(&err);
+        int written = cli_output_close(&output, status == LK_OK);
+        if (code == CLI_OK) code = written;
+        if (code == CLI_OK && bad.count) code = CLI_INPUT;
+        cli_bad_finish(&bad, bad.count > 1);
+    }
+    lk_model_free(model);
+    return code;
+}
+
+int cmd_embed(int argc, char **argv) {
+    static const struct argp argp = {option_list, parse, "MODEL PHOTO...", doc, NULL, help, NULL};
+    embed_options o = {.model = NULL};
+    int code = argp_parse(&argp, argc, argv, 0, NULL, &o) == 0 ? embed(&o) : CLI_USAGE;
+    free(o.photos);
+    return code;
+}

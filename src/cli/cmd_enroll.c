@@ -1,0 +1,230 @@
+/* cmd_enroll.c: likeness enroll: people into a gallery. A gallery that is not there yet is made. Photos go in
+ * by transactions, so that a stop in the middle keeps what was enrolled and the same command goes on: a photo
+ * already in is replaced by itself. */
+#include "cli.h"
+
+#include <stddef.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+
+typedef struct enroll_options {
+    const char *gallery, *model, *person;
+    cli_sources sources; /* folders of people; with --person, photos of that person */
+    lk_crop crop;
+    int threads;
+} enroll_options;
+
+enum { KEY_PERSON = CLI_KEY_VERB };
+
+static const char doc[] = "Enroll every photo of folders of people (DIR/PERSON/PHOTO), or PHOTOs of one "
+                          "person given by --person. The gallery "
+                          "is made if it is not there; one that holds another model's vectors is left as it "
+                          "is.\vThe gallery keeps names, photo "
+                          "paths and vectors, not the photos. Folders' unreadable photos are told and left "
+                          "out; the exit code is 3 if a PHOTO "
+                          "given by name failed or nothing could be enrolled.";
+
+static const struct argp_option option_list[] = {
+    {"model", CLI_KEY_MODEL, "MODEL", 0,
+     "The model that makes the vectors (default: the gallery's own, if it exists)", 0},
+    {"person", KEY_PERSON, "NAME", 0, "Who the PHOTOs show", 0},
+    CLI_OPTION_CROP,
+    CLI_OPTION_THREADS,
+    {0}};
+
+static const cli_number numbers[] = {
+    {CLI_KEY_THREADS, CLI_INT, offsetof(enroll_options, threads), 0, CLI_THREADS_MAX}, {0}};
+
+static char *help(int key, const char *text, void *input) {
+    return cli_number_help(numbers, key, text, input);
+}
+
+static error_t parse(int key, char *arg, struct argp_state *state) {
+    enroll_options *o = state->input;
+    switch (key) {
+    case CLI_KEY_MODEL: o->model = arg; return 0;
+    case KEY_PERSON:
+        if (!*arg) argp_error(state, "--person: the name is empty");
+        o->person = arg;
+        return 0;
+    case CLI_KEY_CROP: o->crop = cli_crop_option(arg, state); return 0;
+    case ARGP_KEY_ARG:
+        if (!o->gallery)
+            o->gallery = arg;
+        else
+            cli_sources_add(&o->sources, arg, state);
+        return 0;
+    case ARGP_KEY_END:
+        if (!o->gallery || !o->sources.count)
+            argp_error(state, "a gallery and a folder of people, or --person and photos, are needed");
+        return 0;
+    default: return cli_number_parse(numbers, key, arg, o, state);
+    }
+}
+
+/* ---- one enrollment --------------------------------------------------------------------------------- */
+
+enum { TRANSACTION = 256 }; /* photos; a commit waits for the disk, so not one by one */
+
+typedef struct enrollment {
+    const enroll_options *options;
+    lk_gallery *gallery;
+    lk_dataset *dataset; /* NULL with --person */
+    cli_photo *photos;
+    size_t count;
+    bool open;                 /* a transaction */
+    size_t pending, committed; /* photos in it, and safe */
+    cli_bad bad;
+} enrollment;
+
+static lk_status enroll_commit(enrollment *e, lk_error *err) {
+    if (!e->open) return LK_OK;
+    lk_status status = lk_gallery_commit(e->gallery, err);
+    if (status == LK_OK)
+        e->committed += e->pending;
+    else
+        lk_gallery_rollback(e->gallery);
+    e->open = false;
+    e->pending = 0;
+    return status;
+}
+
+static lk_status enroll_add(enrollment *e, size_t photo, const float *vector, lk_error *err) {
+    const char *person = e->options->person;
+    if (e->dataset) person = lk_dataset_person_name(e->dataset, lk_dataset_photo_person(e->dataset, photo));
+    lk_error why = {0};
+    lk_status status = lk_gallery_add(e->gallery, person, e->photos[photo].path, vector, NULL, &why);
+    if (status == LK_OK) e->pending++;
+    if (status == LK_INVALID) { /* a name that no gallery takes: said before anything was written */
+        cli_bad_add(&e->bad, e->photos[photo].path, &why);
+        return LK_OK;
+    }
+    if (status != LK_OK && err) *err = why;
+    return status;
+}
+
+static lk_status on_vector(void *context, size_t photo, const float *vector, lk_error *err) {
+    enrollment *e = context;
+    if (!vector) return LK_OK;
+    if (!e->open) {
+        lk_status status = lk_gallery_begin(e->gallery, err);
+        if (status != LK_OK) return status;
+        e->open = true;
+    }
+    lk_status status = enroll_add(e, photo, vector, err);
+    if (status != LK_OK) {
+        lk_gallery_rollback(e->gallery);
+        e->open = false;
+        e->pending = 0;
+        return status;
+    }
+    return e->pending == TRANSACTION ? enroll_commit(e, err) : LK_OK;
+}
+
+static int photos_open(enrollment *e, lk_error *err) {
+    const enroll_options *o = e->options;
+    if (!o->person) {
+        struct stat st;
+        for (size_t i = 0; i < o->sources.count; i++)
+            if (stat(o->sources.items[i].path, &st) == 0 && S_ISREG(st.st_mode)) {
+                cli_say("%s: is a photo, not a folder of people: say who it shows with --person",
+                        o->sources.items[i].path);
+                return CLI_USAGE;
+            }
+        if (lk_dataset_open(o->sources.items, o->sources.count, &e->dataset, err) != LK_OK)
+            return cli_fail(err);
+        e->photos = cli_dataset_photos(e->dataset);
+        e->count = lk_dataset_photos(e->dataset);
+        return CLI_OK;
+    }
+    e->count = o->sources.count;
+    e->photos = cli_alloc(e->count, sizeof *e->photos);
+    for (size_t i = 0; i < e->count; i++)
+        e->photos[i] = (cli_photo){o->sources.items[i].path, o->sources.items[i].crop};
+    return CLI_OK;
+}
+
+/* Open the gallery and its model; or, if there is none yet, the model first, so that a wrong one leaves no
+ * file. */
+static lk_status gallery_open(enrollment *e, lk_model **model, bool *made, lk_error *err) {
+    const enroll_options *o = e->options;
+    lk_status status = lk_gallery_open(o->gallery, 0, &e->gallery, err);
+    if (status == LK_OK) return cli_gallery_model(e->gallery, o->model, model, err);
+    if (status != LK_NOT_FOUND || !o->model) {
+        if (status == LK_NOT_FOUND)
+            cli_say("to make a new gallery, give the model that makes its vectors: --model");
+        return status;
+    }
+    status = lk_model_open(o->model, model, err);
+    if (status != LK_OK) return status;
+    char *path = realpath(o->model, NULL); /* so that the gallery is of use from any folder */
+    lk_vector_kind kind = cli_model_kind(*model, path ? path : o->model);
+    status = lk_gallery_create(o->gallery, &kind, &e->gallery, err);
+    *made = status == LK_OK;
+    free(path);
+    return status;
+}
+
+static void summary(const enrollment *e, bool made) {
+    lk_gallery_info info;
+    lk_error err;
+    if (lk_gallery_get_info(e->gallery, &info, &err) != LK_OK) {
+        cli_fail(&err);
+        return;
+    }
+    printf("enrolled %zu %s, skipped %zu; %s now holds %zu %s in %zu %s\n", e->committed,
+           e->committed == 1 ? "photo" : "photos", e->bad.count, made ? "the new gallery" : "the gallery",
+           info.people, info.people == 1 ? "person" : "people", info.photos,
+           info.photos == 1 ? "photo" : "photos");
+}
+
+static int enroll_all(enrollment *e, const lk_model *model, bool made) {
+    lk_error err = {0}, commit_err;
+    if (e->dataset) cli_dataset_skipped(e->dataset, &e->bad);
+    lk_status status =
+        cli_embed(model, e->options->threads, e->photos, e->count, on_vector, e, &e->bad, &err);
+    int code = CLI_OK;
+    if (status != LK_OK) code = cli_fail(&err);
+    /* Photos enrolled before a stop or an error are good; keep them. */
+    if (enroll_commit(e, &commit_err) != LK_OK) code = cli_fail(&commit_err);
+    if (status == LK_STOPPED) cli_say("what was enrolled is kept; the same command goes on");
+    summary(e, made);
+    if (code == CLI_OK && e->bad.count && (e->options->person || !e->committed)) code = CLI_INPUT;
+    cli_bad_finish(&e->bad, e->bad.count > 1);
+    return code;
+}
+
+static int enroll(enroll_options *o) {
+    double started = cli_seconds();
+    cli_sources_default_crop(&o->sources, o->crop);
+    enrollment e = {.options = o};
+    lk_model *model = NULL;
+    bool made = false;
+    lk_error err;
+    int code = photos_open(&e, &err);
+    if (code == CLI_OK && gallery_open(&e, &model, &made, &err) != LK_OK) code = cli_fail(&err);
+    if (code == CLI_OK) {
+        code = enroll_all(&e, model, made);
+        cli_usage_line(started);
+    }
+    lk_gallery_close(e.gallery);
+    lk_model_free(model);
+    lk_dataset_free(e.dataset);
+    free(e.photos);
+    return code;
+}
+
+int cmd_enroll(int argc, char **argv) {
+    static const struct argp argp = {
+        option_list,
+        parse,
+        "GALLERY --model MODEL DIR[@CROP]...\nGALLERY --model MODEL --person NAME PHOTO...",
+        doc,
+        NULL,
+        help,
+        NULL};
+    enroll_options o = {.gallery = NULL};
+    int code = argp_parse(&argp, argc, argv, 0, NULL, &o) == 0 ? enroll(&o) : CLI_USAGE;
+    cli_sources_free(&o.sources);
+    return code;
+}

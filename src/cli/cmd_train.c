@@ -1,0 +1,313 @@
+/* cmd_train.c: likeness train: from folders of people to a model. The trainer is the library's; here are its
+ * options, what is shown while it works, and a stop that loses nothing. */
+#include "cli.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+typedef struct train_options {
+    lk_train_options train;
+    cli_sources sources, validate;
+    const char *baseline; /* "eigenfaces", or NULL: the network */
+    bool minutes_given, epochs_given, net_given;
+    char *net_text; /* of a net read from a file */
+    cli_bad bad;
+    bool stop_told;
+} train_options;
+
+enum {
+    KEY_INIT = CLI_KEY_VERB,
+    KEY_NET,
+    KEY_MARGIN,
+    KEY_MINING,
+    KEY_SEMI_HARD,
+    KEY_PEOPLE,
+    KEY_PHOTOS,
+    KEY_MINUTES,
+    KEY_EPOCHS,
+    KEY_OPTIMIZER,
+    KEY_LEARNING_RATE,
+    KEY_WEIGHT_DECAY,
+    KEY_MOMENTUM,
+    KEY_WARMUP,
+    KEY_AUGMENT,
+    KEY_HOLDOUT,
+    KEY_VALIDATE,
+    KEY_EXCLUDE,
+    KEY_LOG,
+    KEY_RESUME,
+    KEY_CHECKPOINT,
+    KEY_VALIDATE_MINUTES,
+    KEY_BASELINE
+};
+
+static const char doc[] = "Train a network on folders of people (DIR/PERSON/PHOTO) so that photos of one "
+                          "person come out close together and "
+                          "photos of different people apart.\vDIR@CROP says which part of that folder's "
+                          "photos is the face: DIR@0.8 the "
+                          "central square, DIR@X,Y,WIDTH,HEIGHT a rectangle in pixels. Ctrl-C keeps a "
+                          "checkpoint; --resume goes on from it "
+                          "to the same result.";
+
+static const struct argp_option option_list[] = {
+    {"output", 'o', "MODEL", 0, "The model to write (.safetensors)", 1},
+    {"init", KEY_INIT, "MODEL", 0, "Start from this model (fine-tune)", 1},
+    {"net", KEY_NET, "NAME|FILE", 0, "A net of likeness nets, or a file with the text of one", 1},
+    {"baseline", KEY_BASELINE, "NAME", 0, "Instead of a network: eigenfaces (PCA, Turk & Pentland 1991)", 1},
+    {"exclude", KEY_EXCLUDE, "FILE", 0, "Names of people not to train on, one a line: those of a test set",
+     2},
+    {"validate", KEY_VALIDATE, "DIR[@CROP]", 0, "People to validate on; may be given again", 2},
+    {"holdout", KEY_HOLDOUT, "SHARE", 0,
+     "Share of the people kept for validation when --validate is not given", 2},
+    {"crop", CLI_KEY_CROP, "CROP", 0,
+     "Crop of folders that name none, kept in the model as its own: a share of the shorter side, or "
+     "X,Y,WIDTH,HEIGHT",
+     2},
+    {"augment", KEY_AUGMENT, "STRENGTH", 0, "Random changes to the photos, 0 none to 1 full", 2},
+    {"minutes", KEY_MINUTES, "M", 0, "Train for this long", 3},
+    {"epochs", KEY_EPOCHS, "N", 0,
+     "Train for this many passes over the photos, if with --minutes whichever ends first; 0: an untrained "
+     "net",
+     3},
+    {"margin", KEY_MARGIN, "D", 0, "Triplet margin, in L2 distance (not squared)", 4},
+    {"mining", KEY_MINING, "NAME", 0, "random, semi-hard or batch-hard", 4},
+    {"semi-hard-share", KEY_SEMI_HARD, "SHARE", 0, "First share of batch-hard training that mines semi-hard",
+     4},
+    {"people", KEY_PEOPLE, "P", 0, "People a batch", 4},
+    {"photos", KEY_PHOTOS, "K", 0, "Photos of each person a batch", 4},
+    {"optimizer", KEY_OPTIMIZER, "NAME", 0, "adamw or sgd", 5},
+    {"learning-rate", KEY_LEARNING_RATE, "R", 0, "Highest learning rate", 5},
+    {"weight-decay", KEY_WEIGHT_DECAY, "R", 0, "Weight decay", 5},
+    {"momentum", KEY_MOMENTUM, "R", 0, "Momentum of sgd", 5},
+    {"warmup", KEY_WARMUP, "SHARE", 0, "Share of training in which the learning rate rises", 5},
+    {"log", KEY_LOG, "CSV", 0, "Write progress to this file too", 6},
+    {"checkpoint-minutes", KEY_CHECKPOINT, "M", 0, "Time between checkpoints (MODEL.checkpoint)", 6},
+    {"validate-minutes", KEY_VALIDATE_MINUTES, "M", 0, "Time between validations", 6},
+    {"resume", KEY_RESUME, 0, 0, "Go on from MODEL.checkpoint, with the options it was begun with", 6},
+    {"seed", CLI_KEY_SEED, "N", 0, "Seed of every random choice", 7},
+    {"threads", CLI_KEY_THREADS, "N", 0, "Threads; 0: all cores", 7},
+    {0}};
+
+#define TRAIN(field) offsetof(train_options, train.field)
+static const cli_number numbers[] = {
+    {KEY_MARGIN, CLI_REAL, TRAIN(margin), 0.001, 2}, /* unit vectors are at most 2 apart */
+    {KEY_SEMI_HARD, CLI_REAL, TRAIN(semi_hard_share), 0, 1},
+    {KEY_PEOPLE, CLI_INT, TRAIN(people), 2, 4096},
+    {KEY_PHOTOS, CLI_INT, TRAIN(photos), 2, 64},
+    {KEY_MINUTES, CLI_REAL, TRAIN(minutes), 0, 1e6},
+    {KEY_EPOCHS, CLI_REAL, TRAIN(epochs), 0, 1e6},
+    {KEY_LEARNING_RATE, CLI_REAL, TRAIN(learning_rate), 0, 10},
+    {KEY_WEIGHT_DECAY, CLI_REAL, TRAIN(weight_decay), 0, 10},
+    {KEY_MOMENTUM, CLI_REAL, TRAIN(momentum), 0, 0.9999},
+    {KEY_WARMUP, CLI_REAL, TRAIN(warmup), 0, 1},
+    {KEY_AUGMENT, CLI_REAL, TRAIN(augment), 0, 1},
+    {KEY_HOLDOUT, CLI_REAL, TRAIN(holdout), 0, 0.9},
+    {KEY_CHECKPOINT, CLI_REAL, TRAIN(checkpoint_minutes), 0.01, 1e6},
+    {KEY_VALIDATE_MINUTES, CLI_REAL, TRAIN(validate_minutes), 0.01, 1e6},
+    {CLI_KEY_SEED, CLI_SEED, TRAIN(seed), 0, 0},
+    {CLI_KEY_THREADS, CLI_INT, TRAIN(threads), 0, CLI_THREADS_MAX},
+    {0}};
+
+static const char *const mining_names[] = {[LK_MINING_RANDOM] = "random",
+                                           [LK_MINING_SEMI_HARD] = "semi-hard",
+                                           [LK_MINING_BATCH_HARD] = "batch-hard"};
+static const char *const optimizer_names[] = {[LK_OPTIMIZER_ADAMW] = "adamw", [LK_OPTIMIZER_SGD] = "sgd"};
+
+static int name_find(const char *const *names, int count, const char *arg, const char *option,
+                     struct argp_state *state) {
+    for (int i = 0; i < count; i++)
+        if (strcmp(names[i], arg) == 0) return i;
+    argp_error(state, "--%s: '%s' is not one of %s, %s%s%s", option, arg, names[0], names[1],
+               count > 2 ? ", " : "", count > 2 ? names[2] : "");
+    return 0;
+}
+
+static char *help(int key, const char *text, void *input) {
+    const train_options *o = input;
+    if (key == KEY_MINING) return cli_format("%s (default %s)", text, mining_names[o->train.mining]);
+    if (key == KEY_OPTIMIZER) return cli_format("%s (default %s)", text, optimizer_names[o->train.optimizer]);
+    if (key == KEY_NET && o->train.net) return cli_format("%s (default %s)", text, o->train.net);
+    if (key == CLI_KEY_CROP && o->train.crop.centre > 0)
+        return cli_format("%s (default %g)", text, o->train.crop.centre);
+    return cli_number_help(numbers, key, text, input);
+}
+
+static void parse_end(train_options *o, struct argp_state *state) {
+    if (o->sources.count == 0) argp_error(state, "no folder of people is given");
+    if (!o->train.output) argp_error(state, "no model to write is given: -o MODEL");
+    if (o->baseline && strcmp(o->baseline, "eigenfaces") != 0)
+        argp_error(state, "--baseline: '%s' is not eigenfaces", o->baseline);
+    if (o->baseline && (o->train.init || o->train.resume))
+        argp_error(state, "--baseline is computed at once: it takes no --init and no --resume");
+    if (o->train.init && !o->net_given) o->train.net = NULL; /* the model's own */
+    /* One limit given replaces both defaults. */
+    if (o->epochs_given && !o->minutes_given) o->train.minutes = 0;
+    if (o->minutes_given && !o->epochs_given) o->train.epochs = 0;
+}
+
+static error_t parse(int key, char *arg, struct argp_state *state) {
+    train_options *o = state->input;
+    if (key == KEY_MINUTES) o->minutes_given = true;
+    if (key == KEY_EPOCHS) o->epochs_given = true;
+    switch (key) {
+    case 'o': o->train.output = arg; return 0;
+    case KEY_INIT: o->train.init = arg; return 0;
+    case KEY_NET:
+        o->train.net = arg;
+        o->net_given = true;
+        return 0;
+    case KEY_BASELINE: o->baseline = arg; return 0;
+    case KEY_EXCLUDE: o->train.exclude = arg; return 0;
+    case KEY_LOG: o->train.log = arg; return 0;
+    case KEY_RESUME: o->train.resume = 1; return 0;
+    case KEY_VALIDATE: cli_sources_add(&o->validate, arg, state); return 0;
+    case CLI_KEY_CROP: o->train.crop = cli_crop_option(arg, state); return 0;
+    case KEY_MINING: o->train.mining = (lk_mining)name_find(mining_names, 3, arg, "mining", state); return 0;
+    case KEY_OPTIMIZER:
+        o->train.optimizer = (lk_optimizer)name_find(optimizer_names, 2, arg, "optimizer", state);
+        return 0;
+    case ARGP_KEY_ARG: cli_sources_add(&o->sources, arg, state); return 0;
+    case ARGP_KEY_END: parse_end(o, state); return 0;
+    default: return cli_number_parse(numbers, key, arg, o, state);
+    }
+}
+
+/* --net FILE: 64 KiB are plenty for a list of layers. */
+static int net_read(train_options *o) {
+    enum { NET_MOST = 1 << 16 };
+    const char *name = o->train.net;
+    if (!name || lk_net_text(name)) return CLI_OK;
+    FILE *file = fopen(name, "r");
+    if (!file) {
+        cli_say("--net: '%s' is neither a net of likeness nets nor a file: %s", name, strerror(errno));
+        return CLI_USAGE;
+    }
+    o->net_text = cli_alloc(NET_MOST + 1, 1);
+    size_t size = fread(o->net_text, 1, NET_MOST + 1, file);
+    bool failed = ferror(file) || size > NET_MOST || memchr(o->net_text, 0, size);
+    fclose(file);
+    if (failed) {
+        cli_say("%s: not the text of a net (docs/formats.md)", name);
+        return CLI_INPUT;
+    }
+    o->train.net = o->net_text;
+    return CLI_OK;
+}
+
+static int on_progress(void *context, const lk_train_progress *p) {
+    train_options *o = context;
+    if (p->note) cli_say("%s", p->note);
+    char left[32], validation[48] = "";
+    if (isfinite(p->validation_accuracy))
+        snprintf(validation, sizeof validation, "  validation %.1f %%", 100 * p->validation_accuracy);
+    double total = p->seconds + p->seconds_left;
+    cli_progress(total > 0 ? p->seconds / total : 0, p->seconds_left <= 0,
+                 "epoch %.2f  loss %.4f  active %3.0f %%  %.0f photos/s  %s left%s", p->epoch, p->loss,
+                 100 * p->active, p->photos_per_second, cli_clock(p->seconds_left, left), validation);
+    if (cli_stopped() && !o->stop_told) {
+        o->stop_told = true;
+        cli_say("stopping: a checkpoint is being written (Ctrl-C again ends at once, without it)");
+    }
+    return cli_stopped();
+}
+
+static void on_bad_photo(void *context, const char *path, const lk_error *why) {
+    train_options *o = context;
+    cli_bad_add(&o->bad, path, why);
+}
+
+/* The command line as one would type it again, quoted where a shell needs it. */
+static char *command_line(int argc, char **argv) {
+    size_t size = 1;
+    for (int i = 0; i < argc; i++) size += 4 * strlen(argv[i]) + 3;
+    char *line = cli_alloc(size, 1), *out = line;
+    for (int i = 0; i < argc; i++) {
+        bool plain = i == 0 || !argv[i][strspn(argv[i], "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                                                        "0123456789-_=+./,:@%")];
+        if (i > 0) *out++ = ' ';
+        if (!plain || !*argv[i]) *out++ = '\'';
+        for (const char *c = argv[i]; *c; c++) {
+            if (*c == '\'')
+                out = stpcpy(out, "'\\''");
+            else
+                *out++ = *c;
+        }
+        if (!plain || !*argv[i]) *out++ = '\'';
+    }
+    *out = 0;
+    return line;
+}
+
+/* Ninety minutes of training must not end in a folder that cannot be written. */
+static int output_check(const char *path) {
+    char *folder = cli_format("%s", path), *slash = strrchr(folder, '/');
+    if (!slash)
+        strcpy(folder, ".");
+    else
+        slash[slash == folder] = 0;
+    int missing = access(folder, W_OK | X_OK) != 0;
+    if (missing) cli_say("%s: cannot write a model in %s: %s", path, folder, strerror(errno));
+    free(folder);
+    return missing ? CLI_SYSTEM : CLI_OK;
+}
+
+static void tell_model(const char *path) {
+    lk_model *model = NULL;
+    lk_error err;
+    if (lk_model_open(path, &model, &err) != LK_OK) {
+        cli_fail(&err);
+        return;
+    }
+    double threshold = lk_model_threshold(model);
+    char *shown = isfinite(threshold) ? cli_format("%.3f", threshold) : cli_format("none");
+    cli_say("%s: %zu parameters, photos %d x %d, vectors of %d, threshold %s", path,
+            lk_model_parameters(model), lk_model_input_width(model), lk_model_input_height(model),
+            lk_model_dim(model), shown);
+    free(shown);
+    lk_model_free(model);
+}
+
+static int train(train_options *o, const char *command) {
+    double started = cli_seconds();
+    lk_train_options *t = &o->train;
+    t->sources = o->sources.items;
+    t->source_count = o->sources.count;
+    t->validate = o->validate.items;
+    t->validate_count = o->validate.count;
+    t->recipe = command;
+    t->progress = on_progress;
+    t->bad_photo = on_bad_photo;
+    t->context = o;
+    int code = net_read(o);
+    if (code == CLI_OK) code = output_check(t->output);
+    if (code != CLI_OK) return code;
+    cli_catch_signals();
+    lk_error err = {0};
+    lk_status status = o->baseline ? lk_train_eigenfaces(t, &err) : lk_train(t, &err);
+    cli_bad_finish(&o->bad, true);
+    if (status == LK_STOPPED && !o->baseline)
+        cli_say("stopped; to go on: %s%s", command, t->resume ? "" : " --resume");
+    else if (status != LK_OK)
+        code = cli_fail(&err);
+    else
+        tell_model(t->output);
+    cli_usage_line(started);
+    return status == LK_STOPPED ? CLI_SYSTEM : code;
+}
+
+int cmd_train(int argc, char **argv) {
+    static const struct argp argp = {option_list, parse, "DIR[@CROP]... -o MODEL", doc, NULL, help, NULL};
+    train_options o = {.baseline = NULL};
+    lk_train_options_init(&o.train);
+    char *command = command_line(argc, argv);
+    int code = argp_parse(&argp, argc, argv, 0, NULL, &o) == 0 ? train(&o, command) : CLI_USAGE;
+    cli_sources_free(&o.sources);
+    cli_sources_free(&o.validate);
+    free(o.net_text);
+    free(command);
+    return code;
+}

@@ -1,0 +1,131 @@
+/* cmd_verify.c: likeness verify: do two photos show the same person? */
+#include "cli.h"
+
+#include <math.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct verify_options {
+    const char *model;
+    cli_photo photos[2];
+    size_t count;
+    double threshold; /* NaN: the model's */
+    lk_crop crop;
+    int threads;
+    cli_style style;
+} verify_options;
+
+static const char doc[] =
+    "Say whether photos A and B show the same person: whether the cosine of their vectors is at "
+    "least the threshold.\vThe exit code is 0 for the same, 1 for different people.";
+
+static const struct argp_option option_list[] = {
+    {"threshold", CLI_KEY_THRESHOLD, "COSINE", 0,
+     "Least cosine of the same person, -1 to 1 (default: the model's)", 0},
+    CLI_OPTION_CROP,
+    CLI_OPTION_JSON,
+    CLI_OPTION_TSV,
+    CLI_OPTION_THREADS,
+    {0}};
+
+static const cli_number numbers[] = {
+    {CLI_KEY_THRESHOLD, CLI_REAL, offsetof(verify_options, threshold), -1, 1},
+    {CLI_KEY_THREADS, CLI_INT, offsetof(verify_options, threads), 0, CLI_THREADS_MAX},
+    {0}};
+
+static char *help(int key, const char *text, void *input) {
+    return cli_number_help(numbers, key, text, input);
+}
+
+static error_t parse(int key, char *arg, struct argp_state *state) {
+    verify_options *o = state->input;
+    switch (key) {
+    case CLI_KEY_CROP: o->crop = cli_crop_option(arg, state); return 0;
+    case CLI_KEY_JSON: o->style = CLI_JSON; return 0;
+    case CLI_KEY_TSV: o->style = CLI_TSV; return 0;
+    case ARGP_KEY_ARG:
+        if (!o->model)
+            o->model = arg;
+        else if (o->count < 2)
+            o->photos[o->count++].path = arg;
+        else
+            argp_error(state, "verify compares two photos; '%s' is one too many", arg);
+        return 0;
+    case ARGP_KEY_END:
+        if (o->count < 2) argp_error(state, "a model and two photos are needed");
+        return 0;
+    default: return cli_number_parse(numbers, key, arg, o, state);
+    }
+}
+
+typedef struct two_vectors {
+    float *vectors; /* (2, dim) */
+    size_t dim;
+} two_vectors;
+
+static lk_status on_vector(void *context, size_t photo, const float *vector, lk_error *err) {
+    two_vectors *two = context;
+    (void)err;
+    if (vector) memcpy(two->vectors + photo * two->dim, vector, two->dim * sizeof *vector);
+    return LK_OK;
+}
+
+static void print_verdict(const verify_options *o, bool same, double cosine, double l2) {
+    if (o->style == CLI_JSON) {
+        json_t *row = json_object();
+        json_object_set_new(row, "a", cli_json_text(o->photos[0].path));
+        json_object_set_new(row, "b", cli_json_text(o->photos[1].path));
+        json_object_set_new(row, "same", json_boolean(same));
+        json_object_set_new(row, "cosine", cli_json_real(cosine));
+        json_object_set_new(row, "l2", cli_json_real(l2));
+        json_object_set_new(row, "threshold", cli_json_real(o->threshold));
+        cli_json_print(stdout, row);
+        return;
+    }
+    static const char *const titles[] = {"verdict", "cosine", "l2", "threshold"};
+    cli_table *table = cli_table_new("lrrr", titles);
+    cli_table_cell(table, same ? "same" : "different");
+    cli_table_cell(table, "%.4f", cosine);
+    cli_table_cell(table, "%.4f", l2);
+    cli_table_cell(table, "%.4f", o->threshold);
+    cli_table_print(table, o->style);
+}
+
+static int verify_with(verify_options *o, const lk_model *model) {
+    if (isnan(o->threshold)) o->threshold = lk_model_threshold(model);
+    if (isnan(o->threshold)) {
+        cli_say("%s: the model has no threshold (it is not trained): give --threshold", o->model);
+        return CLI_USAGE;
+    }
+    o->photos[0].crop = o->photos[1].crop = o->crop;
+    int dim = lk_model_dim(model);
+    two_vectors two = {cli_alloc(2 * (size_t)dim, sizeof(float)), (size_t)dim};
+    cli_bad bad = {0};
+    lk_error err;
+    int code = CLI_OK;
+    if (cli_embed(model, o->threads, o->photos, 2, on_vector, &two, &bad, &err) != LK_OK)
+        code = cli_fail(&err);
+    if (code == CLI_OK && bad.count) code = CLI_INPUT;
+    cli_bad_finish(&bad, false);
+    if (code == CLI_OK) {
+        double cosine = lk_cosine(two.vectors, two.vectors + dim, dim);
+        bool same = cosine >= o->threshold;
+        print_verdict(o, same, cosine, lk_l2(two.vectors, two.vectors + dim, dim));
+        code = same ? CLI_OK : CLI_NO;
+    }
+    free(two.vectors);
+    return code;
+}
+
+int cmd_verify(int argc, char **argv) {
+    static const struct argp argp = {option_list, parse, "MODEL A B", doc, NULL, help, NULL};
+    verify_options o = {.threshold = NAN};
+    if (argp_parse(&argp, argc, argv, 0, NULL, &o) != 0) return CLI_USAGE;
+    lk_model *model = NULL;
+    lk_error err;
+    if (lk_model_open(o.model, &model, &err) != LK_OK) return cli_fail(&err);
+    int code = verify_with(&o, model);
+    lk_model_free(model);
+    return code;
+}

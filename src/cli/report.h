@@ -1,0 +1,73 @@
+/* report.h: the parts of the page that likeness report writes. One file reads and shows one kind of result:
+ *
+ *   cmd_report.c       options; reads everything, then writes the page
+ *   report_page.c      head, style sheet, foot, thumbnails
+ *   report_training.c  CSV of train         ->  curves
+ *   report_figures.c   JSON of eval         ->  ROC, CMC, table
+ *   report_suspects.c  JSON lines of identify  ->  each probe beside its suspects
+ *
+ * The page is one file that asks nothing of any other: style, pictures and charts are inside, there is no
+ * script, and its security policy forbids the browser to load anything. */
+#ifndef LIKENESS_REPORT_H
+#define LIKENESS_REPORT_H
+
+#include "cli.h"
+
+/* ---- page (report_page.c) ------------------------------------------------------------------------ */
+
+void report_page_begin(FILE *out, const char *title);
+void report_page_end(FILE *out);
+
+/* Where photos are looked for: under root (may be NULL) first, then as named. Counts those not readable. */
+typedef struct report_photos {
+    const char *root;
+    size_t shown, unreadable;
+} report_photos;
+/* A square thumbnail of the photo, or an empty frame that says why there is none. */
+void report_photo_write(FILE *out, report_photos *photos, const char *path);
+/* What follows the last slash; all of it if nothing does. */
+const char *report_base_name(const char *path);
+
+/* NaN, NULL if the object has no such number or string. */
+double report_number(const json_t *object, const char *key);
+const char *report_string(const json_t *object, const char *key);
+
+/* ---- training (report_training.c) ----------------------------------------------------------------- */
+
+typedef enum report_column {
+    REPORT_STEP,
+    REPORT_PHOTOS,
+    REPORT_SECONDS,
+    REPORT_SPEED,
+    REPORT_LOSS,
+    REPORT_ACTIVE,
+    REPORT_LEARNING_RATE,
+    REPORT_POSITIVE,
+    REPORT_NEGATIVE,
+    REPORT_VALIDATION,
+    REPORT_COLUMNS
+} report_column;
+typedef struct report_log {
+    const char *path;
+    size_t count;
+    double *column[REPORT_COLUMNS]; /* (count); NaN where unknown */
+} report_log;
+/* 0, or an exit code after saying why; so with the other loads. */
+int report_log_load(const char *path, report_log *out);
+void report_log_free(report_log *log);
+void report_training_write(FILE *out, const report_log *logs, size_t count);
+
+/* ---- figures (report_figures.c) ------------------------------------------------------------------- */
+
+/* An object as likeness eval --json prints it. */
+int report_figures_load(const char *path, json_t **out);
+void report_figures_write(FILE *out, json_t *const *evals, size_t count);
+
+/* ---- suspects (report_suspects.c) ----------------------------------------------------------------- */
+
+/* An array of the objects that likeness identify --json prints, one a line; each may have a `truth`, the name
+ * of the person the photo shows, or null for a stranger. */
+int report_suspects_load(const char *path, json_t **out);
+void report_suspects_write(FILE *out, const json_t *probes, size_t limit, report_photos *photos);
+
+#endif

@@ -1,0 +1,123 @@
+# Usage: help, version, and every way to call a verb wrongly. No file is needed.
+. "$(dirname "$0")/lib.sh"
+
+run 2
+out_empty
+err_has '^Usage: likeness VERB'
+run 0 --help
+out_has '^Usage: likeness VERB'
+err_empty
+run 0 help
+run 0 --version
+out_has '^likeness [0-9]*\.[0-9]*\.[0-9]*'
+out_has '^compiler '
+run 2 fly
+err_is <<END
+likeness: there is no verb 'fly'; likeness help lists them
+END
+run 2 help fly
+err_has "no verb 'fly'"
+
+for verb in train eval embed verify enroll identify gallery synth nets; do
+    run 0 "$verb" --help
+    out_has "^Usage: likeness $verb"
+    err_empty
+    cp out help
+    run 0 help "$verb"
+    out_is <help
+    run 2 "$verb" --no-such-option
+    out_empty
+    err_has "^likeness $verb: "
+done
+run 0 report --help
+
+# wrong ARGUMENT... -- MESSAGE: exit code 2, nothing on stdout, and the message.
+wrong() {
+    message=$1
+    shift
+    run 2 "$@"
+    out_empty
+    err_has "$message"
+}
+wrong 'no folder of people' train
+wrong 'no model to write' train people
+wrong "^likeness train: --margin: 'x' is not a number from 0.001 to 2$" train people -o m --margin x
+wrong "'nan' is not a number" train people -o m --margin nan
+wrong "'inf' is not a number" train people -o m --margin inf
+wrong "'0.3x' is not a number" train people -o m --margin 0.3x
+wrong "'-1' is not a whole number from 2 to" train people -o m --people -1
+wrong "'1' is not a whole number from 2 to" train people -o m --photos 1
+wrong "'2.5' is not a whole number" train people -o m --photos 2.5
+wrong "'99999999999999999999' is not a whole number" train people -o m --seed 99999999999999999999
+wrong "'-1' is not a whole number" train people -o m --seed=-1
+wrong "'' is not a whole number" train people -o m --seed=
+wrong "'-2' is not a whole number" train people -o m --threads -2
+wrong "'1.5' is not a number from 0 to 1" train people -o m --augment 1.5
+wrong "'hard' is not one of random, semi-hard, batch-hard" train people -o m --mining hard
+wrong "'adam' is not one of adamw, sgd" train people -o m --optimizer adam
+wrong "'pca' is not eigenfaces" train people -o m --baseline pca
+wrong 'takes no --init' train people -o m --baseline eigenfaces --init x
+wrong '^likeness train: --crop: ' train people -o m --crop 0
+wrong "neither a net of likeness nets nor a file" train people -o m --net no-such-net
+mkdir folder
+wrong '^likeness train: folder: ' train folder@big -o m
+wrong 'a model and at least one photo' embed m
+wrong "'csv' is not one of text, json, npy" embed m a --format csv
+wrong 'a model and two photos' verify m a
+wrong "'c' is one too many" verify m a b c
+wrong "'2' is not a number from -1 to 1" verify m a b --threshold 2
+wrong 'no model is given' eval
+wrong 'nothing to measure' eval m
+wrong 'needs --root' eval m --pairs p
+wrong 'belongs to --pairs' eval m --identify d --root d
+wrong 'is given twice' eval m --identify d --identify d
+wrong 'one model' eval m n --identify d
+wrong 'a gallery and a folder' enroll g
+wrong 'the name is empty' enroll g a --person ''
+wrong 'a gallery and at least one photo' identify g
+wrong "--k: '0' is not a whole number" identify g a -k 0
+wrong 'one of list, remove, info' gallery g
+wrong "'show' is not one of" gallery g show
+wrong 'say whom' gallery g remove
+wrong 'takes no name' gallery g list x
+wrong 'one folder to draw into' synth
+wrong 'one folder to draw into' synth a b
+wrong 'belongs to --fit' synth a -o m
+wrong 'no model to write' synth --fit a
+wrong "'0' is not a whole number" synth a --people 0
+wrong "'gif' is not jpg or png" synth a --format gif
+wrong "no net 'x'" nets --text x
+wrong 'takes no names' nets x
+
+# Live defaults.
+run 0 verify --help
+out_has 'all cores (default 0)'
+run 0 identify --help
+out_has '(default 5)'
+run 0 train --help
+out_has 'Triplet margin'
+out_lacks 'default nan'
+
+run 0 nets
+head -1 out >first
+run 0 nets --text "$(cat first)"
+out_has '^input 3 '
+
+# Results that cannot be written are an error, whatever the verb.
+if [ -w /dev/full ]; then
+    for arguments in --help --version 'train --help' nets; do
+        command="likeness $arguments >/dev/full"
+        # shellcheck disable=SC2086
+        "$LIKENESS" $arguments >/dev/full 2>err
+        code=$?
+        [ "$code" -eq 4 ] || fail "exit code $code, expected 4"
+        err_has '^likeness: standard output: cannot write'
+    done
+fi
+
+# What comes from outside does not steer the terminal.
+run 2 "$(printf 'a\033[31mb')"
+err_has 'a\\x1b\[31mb'
+run 2 train people -o m --margin "$(printf '\033[31m')"
+err_has "'.x1b.31m' is not a number"
+done_testing
