@@ -1,0 +1,80 @@
+# Tests, benchmarks and fuzzers: one program a file, found by name.
+#   tests/ROOM/test_NAME.c   test_ROOM_NAME, CTest name ROOM_NAME, label ROOM
+#   tests/cli/test_NAME.sh   CTest name cli_NAME; the program is in $LIKENESS, the sources in $LK_SOURCE, and what
+#                            draws its photos in $LIKENESS_DRAW
+#   bench/bench_NAME.c       bench_NAME
+#   fuzz/fuzz_NAME.c         with LK_FUZZ a libFuzzer program; else a test over fuzz/corpus/NAME
+enable_testing()
+
+add_library(all_rooms INTERFACE)
+foreach(room ${LK_ROOMS})
+  target_link_libraries(all_rooms INTERFACE room_${room})
+endforeach()
+
+function(lk_test name labels)
+  add_test(NAME ${name} COMMAND ${ARGN})
+  set_tests_properties(${name} PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 180 LABELS "${labels}")
+  # The suites that must hold still: leaks inside libraries that are not ours are named one by one.
+  set_property(TEST ${name} PROPERTY ENVIRONMENT
+    "LSAN_OPTIONS=suppressions=${PROJECT_SOURCE_DIR}/cmake/lsan.supp:print_suppressions=0"
+    "TSAN_OPTIONS=suppressions=${PROJECT_SOURCE_DIR}/cmake/tsan.supp:halt_on_error=1"
+    "UBSAN_OPTIONS=print_stacktrace=1"
+    "LK_SOURCE=${PROJECT_SOURCE_DIR}")
+endfunction()
+
+pkg_check_modules(cmocka IMPORTED_TARGET cmocka)
+if(cmocka_FOUND)
+  add_custom_target(tests)
+  foreach(room ${LK_ROOMS})
+    add_custom_target(tests_${room})
+    add_dependencies(tests tests_${room})
+    file(GLOB sources CONFIGURE_DEPENDS tests/${room}/test_*.c)
+    foreach(source ${sources})
+      get_filename_component(name ${source} NAME_WE)
+      string(REGEX REPLACE "^test_" "${room}_" name ${name})
+      add_executable(test_${name} ${source})
+      target_include_directories(test_${name} PRIVATE tests)
+      target_link_libraries(test_${name} PRIVATE room_${room} PkgConfig::cmocka)
+      add_dependencies(tests_${room} test_${name})
+      lk_test(${name} ${room} test_${name})
+    endforeach()
+  endforeach()
+endif()
+
+if(TARGET likeness)
+  add_executable(cli_draw tests/cli/draw.c)
+  target_link_libraries(cli_draw PRIVATE likeness_static)
+  file(GLOB sources CONFIGURE_DEPENDS tests/cli/test_*.sh)
+  foreach(source ${sources})
+    get_filename_component(name ${source} NAME_WE)
+    string(REGEX REPLACE "^test_" "cli_" name ${name})
+    lk_test(${name} cli bash ${source})
+    set_property(TEST ${name} APPEND PROPERTY ENVIRONMENT "LIKENESS=$<TARGET_FILE:likeness>"
+                 "LIKENESS_DRAW=$<TARGET_FILE:cli_draw>")
+  endforeach()
+endif()
+
+file(GLOB sources CONFIGURE_DEPENDS bench/bench_*.c)
+if(NOT LK_SANITIZE AND NOT LK_FUZZ)
+  foreach(source ${sources})
+    get_filename_component(name ${source} NAME_WE)
+    add_executable(${name} ${source})
+    target_link_libraries(${name} PRIVATE all_rooms)
+  endforeach()
+endif()
+
+file(GLOB sources CONFIGURE_DEPENDS fuzz/fuzz_*.c)
+foreach(source ${sources})
+  get_filename_component(name ${source} NAME_WE)
+  string(REGEX REPLACE "^fuzz_" "" short ${name})
+  if(LK_FUZZ)
+    add_executable(${name} ${source})
+    target_link_options(${name} PRIVATE -fsanitize=fuzzer)
+  else()
+    add_executable(${name} ${source} fuzz/replay.c)
+    if(IS_DIRECTORY ${PROJECT_SOURCE_DIR}/fuzz/corpus/${short})
+      lk_test(${name} fuzz ${name} ${PROJECT_SOURCE_DIR}/fuzz/corpus/${short})
+    endif()
+  endif()
+  target_link_libraries(${name} PRIVATE all_rooms)
+endforeach()

@@ -1,0 +1,39 @@
+#!/bin/bash
+# packages.sh GROUP...: make sure the Debian packages of these groups (build, check, fuzz, bench) are there.
+# Asks nothing of the network when they are.
+set -euo pipefail
+
+build="cmake ninja-build pkg-config libdnnl-dev libjpeg62-turbo-dev libpng-dev libwebp-dev libexif-dev libsqlite3-dev
+  libjansson-dev libsodium-dev liblapacke-dev libcmocka-dev"
+check="g++ clang clang-format clang-tidy libomp-dev libclang-rt-14-dev binutils file groff-base"
+fuzz="clang libomp-dev libclang-rt-14-dev"
+bench="python3-torch"
+
+missing=()
+for group in "$@"; do
+    for package in ${!group}; do
+        status=$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null || true)
+        [ "$status" = installed ] || missing+=("$package")
+    done
+done
+[ ${#missing[@]} -gt 0 ] || exit 0
+
+install=(apt-get install -y --no-install-recommends "${missing[@]}")
+as_root=()
+if [ "$(id -u)" -ne 0 ]; then
+    if ! command -v sudo >/dev/null; then
+        echo "Missing packages. Run as root, then try again:" >&2
+        echo "    apt-get update && ${install[*]}" >&2
+        exit 1
+    fi
+    as_root=(sudo)
+fi
+echo "Installing: ${missing[*]}"
+export DEBIAN_FRONTEND=noninteractive
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+if ! { "${as_root[@]}" apt-get update && "${as_root[@]}" "${install[@]}"; } >"$log" 2>&1; then
+    tail -20 "$log" >&2
+    echo "Could not install them. Run by hand: ${as_root[*]} apt-get update && ${as_root[*]} ${install[*]}" >&2
+    exit 1
+fi
