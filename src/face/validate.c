@@ -3,7 +3,6 @@
  * `likeness eval` is for figures one may quote. */
 #include "face/validate.h"
 
-#include <math.h>
 #include <stdlib.h>
 
 enum { PHOTOS_A_PERSON = 10, PHOTOS_MAX = 1200, SAME_A_PERSON = 12 };
@@ -127,9 +126,11 @@ static void best_threshold(const scored *s, size_t n, double *accuracy, double *
     *threshold = s[0].cosine;
     for (size_t i = 0; i < n; i++) {
         right += s[i].same ? (size_t)-1 : 1;
-        if (right > best && (i + 1 == n || s[i + 1].cosine > s[i].cosine)) {
+        /* Never beyond the last score: as many pairs differ as are the same, so that is no better than the
+         * first. */
+        if (right > best && i + 1 < n && s[i + 1].cosine > s[i].cosine) {
             best = right;
-            *threshold = i + 1 < n ? (s[i].cosine + s[i + 1].cosine) / 2 : fmin(s[i].cosine + 1e-6, 1);
+            *threshold = (s[i].cosine + s[i + 1].cosine) / 2;
         }
     }
     *accuracy = (double)best / (double)n;
