@@ -12,18 +12,10 @@ static const char FORMAT[] = "likeness-checkpoint-1";
 lk_status lk__checkpoint_write(const char *path, const char *options, const lk__weights *weights,
                                const lk__optimizer_state *optimizer, const lk__run_state *state,
                                lk_error *err) {
-    size_t count = (size_t)weights->count, n = 0;
+    size_t count = (size_t)weights->count, n = count;
     lk__tensor *tensors = calloc(count + 2, sizeof *tensors);
     if (!tensors) return lk__fail_memory(err, (count + 2) * sizeof *tensors, path);
-    for (size_t i = 0; i < count; i++) {
-        const lk__param *p = &weights->items[i];
-        tensors[n] = (lk__tensor){.name = p->name,
-                                  .dtype = LK__F32,
-                                  .dims = p->dims,
-                                  .data = p->value,
-                                  .bytes = p->count * sizeof(float)};
-        memcpy(tensors[n++].shape, p->shape, sizeof p->shape);
-    }
+    lk__weights_tensors(weights, tensors);
     int64_t total = (int64_t)optimizer->total;
     size_t bytes = optimizer->total * sizeof(float);
     tensors[n++] = (lk__tensor){.name = "optimizer.m",
@@ -103,7 +95,7 @@ lk_status lk__checkpoint_read(const char *path, const char *options, lk__weights
     lk_status status = lk__tensors_read(path, &file, err);
     if (status != LK_OK) return status;
     status = check(file, path, options, optimizer, err);
-    if (status == LK_OK) status = lk__weights_read(weights, file, "", path, err);
+    if (status == LK_OK) status = lk__weights_read(weights, file, path, err);
     if (status == LK_OK) {
         memcpy(optimizer->m, lk__tensors_find(file, "optimizer.m")->data, optimizer->total * sizeof(float));
         if (optimizer->v)

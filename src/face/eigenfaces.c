@@ -29,18 +29,13 @@ typedef struct eigen {
 
 static lk_status read_photo(eigen *e, size_t photo) {
     const lk_train_options *o = e->options;
-    lk_image *whole = NULL, *face = NULL;
+    lk_image *face = NULL;
     lk_error why;
-    lk_crop crop = lk_dataset_photo_crop(e->people.set, photo);
-    if (crop.centre <= 0 && crop.width <= 0) crop = o->crop;
-    const char *path = lk_dataset_photo_path(e->people.set, photo);
-    lk_status status = lk_image_load(path, &whole, &why);
-    if (status == LK_OK) status = lk_image_crop(whole, crop, SIDE, SIDE, &face, &why);
+    lk_status status = lk__photo_face(e->people.set, photo, o->crop, SIDE, SIDE, &face, &why);
     if (status == LK_OK)
         lk__face_to_planes(face, false, e->x + (size_t)e->n++ * PIXELS);
     else if (o->bad_photo)
-        o->bad_photo(o->context, path, &why);
-    lk_image_free(whole);
+        o->bad_photo(o->context, lk_dataset_photo_path(e->people.set, photo), &why);
     lk_image_free(face);
     return status == LK_NO_MEMORY ? status : LK_OK;
 }

@@ -77,19 +77,16 @@ static void normalise(float *vector, int dim) {
     for (int i = 0; i < dim; i++) vector[i] = (float)((double)vector[i] / sqrt(s));
 }
 
-lk_status lk__embedder_crops(lk_embedder *e, const lk_image *const *crops, size_t count, bool mirror,
-                             float *vectors, lk_error *err) {
-    (void)err;
+void lk__embedder_crops(lk_embedder *e, const lk_image *const *crops, size_t count, float *vectors) {
     lk__threads_set(e->threads);
     for (size_t first = 0; first < count; first += (size_t)e->batch) {
         size_t n = count - first < (size_t)e->batch ? count - first : (size_t)e->batch;
         float *out = vectors + first * (size_t)e->dim;
         memset(out, 0, n * (size_t)e->dim * sizeof(float));
         add_vectors(e, crops + first, n, false, out);
-        if (mirror) add_vectors(e, crops + first, n, true, out);
+        add_vectors(e, crops + first, n, true, out);
         for (size_t i = 0; i < n; i++) normalise(out + i * (size_t)e->dim, e->dim);
     }
-    return LK_OK;
 }
 
 lk_status lk_embedder_embed(lk_embedder *e, const lk_image *const *images, size_t count, const lk_crop *crop,
@@ -108,8 +105,7 @@ lk_status lk_embedder_embed(lk_embedder *e, const lk_image *const *images, size_
             n += status == LK_OK;
         }
         if (status == LK_OK)
-            status = lk__embedder_crops(e, (const lk_image *const *)crops, n, true,
-                                        out + done * (size_t)e->dim, err);
+            lk__embedder_crops(e, (const lk_image *const *)crops, n, out + done * (size_t)e->dim);
         for (size_t i = 0; i < n; i++) lk_image_free(crops[i]);
         done += n;
     }

@@ -9,6 +9,12 @@
  * swapped. The one normalisation in training and in use. */
 void lk__face_to_planes(const lk_image *face, bool mirror, float *out);
 
+/* The crop of a photo: its source's own, or `fallback` where the source names none (photo.c). */
+lk_crop lk__photo_crop(const lk_dataset *dataset, size_t photo, lk_crop fallback);
+/* Read a photo and cut its face to (height, width, 3). */
+lk_status lk__photo_face(const lk_dataset *dataset, size_t photo, lk_crop fallback, int width, int height,
+                         lk_image **out, lk_error *err);
+
 /* Augmentation (augment.c): from a photo and the crop that is its face, one random variant (height, width,
  * 3): flip, shift, scale, rotation (one warp), light, contrast, colour, grey, blur, lowered resolution,
  * erasing, JPEG. strength 0: just the crop; 1: full; else INVALID. Everything is decided by `random`. */
@@ -39,8 +45,8 @@ lk_status lk__loader_start(const lk__loader_options *options, uint64_t first_ste
  * (batch), valid until the next call. NO_MEMORY if a worker failed for good, IO if no photo can be read any
  * more. */
 lk_status lk__loader_next(lk__loader *loader, const float **pixels, const uint32_t **label, lk_error *err);
-double lk__loader_waited(
-    const lk__loader *loader); /* seconds lk__loader_next has spent waiting: should stay near 0 */
+/* Seconds lk__loader_next has spent waiting: should stay near 0. */
+double lk__loader_waited(const lk__loader *loader);
 /* At any time, also with batches half made. NULL is a no-op. */
 void lk__loader_stop(lk__loader *loader);
 

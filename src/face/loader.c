@@ -55,18 +55,13 @@ static slot *slot_of(const lk__loader *l, uint64_t step) {
 
 /* ---- one photo ------------------------------------------------------------------------------------- */
 
-static lk_crop crop_of(const lk__loader *l, size_t photo) {
-    lk_crop crop = lk_dataset_photo_crop(l->options.dataset, photo);
-    bool named = crop.centre > 0 || crop.width > 0;
-    return named ? crop : l->options.crop;
-}
-
 static lk_status make_face(const lk__loader *l, size_t photo, lk__random random, float *out, lk_error *err) {
     const lk__loader_options *o = &l->options;
     lk_image *image = NULL, *face = NULL;
     lk_status status = lk_image_load(lk_dataset_photo_path(o->dataset, photo), &image, err);
     if (status == LK_OK)
-        status = lk__augment(image, crop_of(l, photo), o->augment, &random, o->width, o->height, &face, err);
+        status = lk__augment(image, lk__photo_crop(o->dataset, photo, o->crop), o->augment, &random, o->width,
+                             o->height, &face, err);
     if (status == LK_OK) lk__face_to_planes(face, false, out);
     lk_image_free(image);
     lk_image_free(face);

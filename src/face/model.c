@@ -55,7 +55,7 @@ lk_status lk_model_open(const char *path, lk_model **out, lk_error *err) {
     lk_status status = lk__tensors_read(path, &m->file, err);
     if (status == LK_OK) status = read_settings(m, path, err);
     if (status == LK_OK) status = lk__weights_new(&m->spec, false, &m->weights, err);
-    if (status == LK_OK) status = lk__weights_read(&m->weights, m->file, "", path, err);
+    if (status == LK_OK) status = lk__weights_read(&m->weights, m->file, path, err);
     if (status == LK_MISMATCH) status = lk__fail(err, LK_FORMAT, "%s", err ? err->message : path);
     if (status != LK_OK) {
         lk_model_free(m);
@@ -109,15 +109,7 @@ lk_status lk__model_write(const char *path, const char *net, const lk__weights *
     if (!tensors || !meta) {
         status = lk__fail_memory(err, (size_t)weights->count * sizeof *tensors, path);
     } else {
-        for (int i = 0; i < weights->count; i++) {
-            const lk__param *p = &weights->items[i];
-            tensors[i] = (lk__tensor){.name = p->name,
-                                      .dtype = LK__F32,
-                                      .dims = p->dims,
-                                      .data = p->value,
-                                      .bytes = p->count * sizeof(float)};
-            memcpy(tensors[i].shape, p->shape, sizeof p->shape);
-        }
+        lk__weights_tensors(weights, tensors);
         size_t n = 0;
         snprintf(threshold_text, sizeof threshold_text, "%.6f", threshold);
         if (crop.centre > 0)

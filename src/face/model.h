@@ -27,8 +27,8 @@ lk_status lk__embedder_over(const lk__spec *spec, lk__weights *weights, lk_crop 
 int lk__embedder_dim(const lk_embedder *embedder);
 /* Take the weights as they are now. */
 void lk__embedder_load(lk_embedder *embedder);
-/* Crops of the net's own size (height, width, 3) to vectors; `mirror`: average with the mirror image. */
-lk_status lk__embedder_crops(lk_embedder *embedder, const lk_image *const *crops, size_t count, bool mirror,
-                             float *vectors, lk_error *err);
+/* Crops of the net's own size (height, width, 3) to vectors (count, dim), each averaged with its mirror
+ * image's. */
+void lk__embedder_crops(lk_embedder *embedder, const lk_image *const *crops, size_t count, float *vectors);
 
 #endif

@@ -1,7 +1,7 @@
 /* train.c: the training loop.
  *
- *   P people x K photos -> loader (decode, augment, ahead of the net) -> forward -> mine -> triplet loss ->
- * backward -> step
+ *   P people x K photos -> loader (decode, augment, ahead of the net) -> forward -> mine -> triplet loss
+ *   -> backward -> step
  *
  * Everything random is a function of (seed, step), so the number of the step is the whole random state.
  * Differences from Hermans et al. 2017: the first `semi_hard_share` of the run mines semi-hard, because
@@ -52,8 +52,7 @@ typedef struct trainer {
     uint64_t next_note_step;
 } trainer;
 
-/* ---- setting up
- * -------------------------------------------------------------------------------------------------- */
+/* ---- setting up -------------------------------------------------------------------------------- */
 
 static lk_status open_people(trainer *t, lk_error *err) {
     const lk_train_options *o = t->options;
@@ -186,8 +185,7 @@ static void tear_down(trainer *t) {
     free(t->triplets);
 }
 
-/* ---- the loop
- * ---------------------------------------------------------------------------------------------------- */
+/* ---- the loop ---------------------------------------------------------------------------------- */
 
 static double seconds_trained(const trainer *t) {
     return t->began_seconds + lk__seconds() - t->began;
@@ -358,8 +356,6 @@ static lk_status finish(trainer *t, lk_error *err) {
     notes[n++] = (lk__meta){"data", people};
     if (isfinite(t->state.accuracy)) notes[n++] = (lk__meta){"validation_accuracy", accuracy};
     if (o->recipe) notes[n++] = (lk__meta){"recipe", o->recipe};
-    /* An untrained net has no threshold worth keeping, but its figures must be comparable: it is written all
-     * the same. */
     status = lk__model_write(o->output, t->net_text, &t->weights, t->state.threshold, o->crop, notes, n, err);
     if (status == LK_OK) unlink(t->checkpoint);
     return status;

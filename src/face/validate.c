@@ -2,6 +2,7 @@
  * pairs, which flatters by a fraction of a percent: good for watching and for choosing a threshold, while
  * `likeness eval` is for figures one may quote. */
 #include "face/validate.h"
+#include "face/face.h"
 
 #include <stdlib.h>
 
@@ -24,17 +25,12 @@ static lk_status read_person(lk__validation *v, const lk_dataset *dataset, size_
     size_t first, count;
     lk_dataset_person_photos(dataset, person, &first, &count);
     for (size_t i = 0, had = 0; i < count && had < PHOTOS_A_PERSON && v->photos < PHOTOS_MAX; i++) {
-        lk_image *photo = NULL;
-        const char *path = lk_dataset_photo_path(dataset, first + i);
         lk_error why;
-        lk_crop own = lk_dataset_photo_crop(dataset, first + i);
-        if (own.centre <= 0 && own.width <= 0) own = o->crop;
-        lk_status status = lk_image_load(path, &photo, &why);
-        if (status == LK_OK) status = lk_image_crop(photo, own, width, height, &v->crop[v->photos], &why);
-        lk_image_free(photo);
+        lk_status status =
+            lk__photo_face(dataset, first + i, o->crop, width, height, &v->crop[v->photos], &why);
         if (status == LK_NO_MEMORY) return status;
         if (status != LK_OK) {
-            if (o->bad_photo) o->bad_photo(o->context, path, &why);
+            if (o->bad_photo) o->bad_photo(o->context, lk_dataset_photo_path(dataset, first + i), &why);
             continue;
         }
         v->person[v->photos++] = (uint32_t)person;
@@ -103,10 +99,6 @@ void lk__validation_free(lk__validation *v) {
     free(v);
 }
 
-size_t lk__validation_pairs(const lk__validation *v) {
-    return v->pairs;
-}
-
 typedef struct scored {
     double cosine;
     bool same;
@@ -143,15 +135,11 @@ lk_status lk__validation_measure(const lk__validation *v, lk_embedder *embedder,
     scored *scores = malloc(v->pairs * sizeof *scores);
     lk_status status = LK_OK;
     if (!vectors || !scores) status = lk__fail_memory(err, v->photos * dim * sizeof *vectors, "validation");
-    if (status == LK_OK)
-        status =
-            lk__embedder_crops(embedder, (const lk_image *const *)v->crop, v->photos, true, vectors, err);
     if (status == LK_OK) {
+        lk__embedder_crops(embedder, (const lk_image *const *)v->crop, v->photos, vectors);
         for (size_t i = 0; i < v->pairs; i++) {
             const float *a = vectors + v->pair[i].a * dim, *b = vectors + v->pair[i].b * dim;
-            double dot = 0;
-            for (size_t j = 0; j < dim; j++) dot += (double)a[j] * (double)b[j];
-            scores[i] = (scored){dot, v->pair[i].same};
+            scores[i] = (scored){lk_cosine(a, b, (int)dim), v->pair[i].same};
         }
         qsort(scores, v->pairs, sizeof *scores, by_cosine);
         best_threshold(scores, v->pairs, accuracy, threshold);

@@ -13,7 +13,6 @@ lk_status lk__validation_new(const lk_dataset *dataset, const size_t *people, si
                              const lk_train_options *options, int width, int height, lk__validation **out,
                              lk_error *err);
 void lk__validation_free(lk__validation *validation);
-size_t lk__validation_pairs(const lk__validation *validation);
 /* Share of the pairs told right at the best threshold, and that threshold (cosine). */
 lk_status lk__validation_measure(const lk__validation *validation, lk_embedder *embedder, double *accuracy,
                                  double *threshold, lk_error *err);

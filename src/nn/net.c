@@ -26,8 +26,7 @@ struct lk__net {
     size_t arena_bytes;
 };
 
-/* ---- compile
- * -------------------------------------------------------------------------------------------------- */
+/* ---- compile ----------------------------------------------------------------------------------- */
 
 typedef struct builder {
     lk__net *net;
@@ -111,11 +110,8 @@ static lk_status add_step(builder *b, int i, int *taken) {
     if (status != LK_OK) return status;
     op->x = b->now;
     op->y = y;
-    op->layer = i;
     op->scratch_buffer = -1;
     op->kernel_buffer = op->kernel_bytes ? new_buffer(net, op->kernel_bytes) : -1;
-    snprintf(op->name, sizeof op->name, "%02d %s %dx%dx%d -> %dx%dx%d", i, lk__kind_name(l->kind), op->x->c,
-             op->x->h, op->x->w, y->c, y->h, y->w);
     net->step[net->steps++] = op;
     b->now = y;
     return LK_OK;
@@ -138,8 +134,7 @@ static void route_gradients(lk__net *net) {
     }
 }
 
-/* ---- plan
- * ----------------------------------------------------------------------------------------------------- */
+/* ---- plan -------------------------------------------------------------------------------------- */
 
 static void live(lk__net *net, int buffer, int time) {
     if (buffer < 0) return;
@@ -219,8 +214,7 @@ static void place_buffers(lk__net *net) {
     }
 }
 
-/* ---- bind
- * ----------------------------------------------------------------------------------------------------- */
+/* ---- bind -------------------------------------------------------------------------------------- */
 
 static lk_status bind(lk__net *net, lk_error *err) {
     size_t huge = (size_t)2 << 20, bytes = (net->arena_bytes + huge - 1) / huge * huge + huge;
@@ -290,8 +284,7 @@ void lk__net_free(lk__net *net) {
     free(net);
 }
 
-/* ---- run
- * ------------------------------------------------------------------------------------------------------ */
+/* ---- run --------------------------------------------------------------------------------------- */
 
 float *lk__net_input(lk__net *net) {
     return net->act[0].value;
@@ -302,14 +295,7 @@ void lk__net_load(lk__net *net) {
 }
 
 const float *lk__net_forward(lk__net *net) {
-    double then = lk__seconds();
-    for (int i = 0; i < net->steps; i++) {
-        lk__op *op = net->step[i];
-        op->forward(op);
-        double now = lk__seconds();
-        op->forward_seconds += now - then;
-        then = now;
-    }
+    for (int i = 0; i < net->steps; i++) net->step[i]->forward(net->step[i]);
     return net->step[net->steps - 1]->y->value;
 }
 
@@ -317,27 +303,7 @@ void lk__net_backward(lk__net *net, const float *gradient) {
     LK__CHECK(net->training, ==, true);
     const lk__act *y = net->step[net->steps - 1]->y;
     memcpy(y->grad, gradient, lk__act_count(y) * sizeof(float));
-    double then = lk__seconds();
-    for (int i = net->steps - 1; i >= 0; i--) {
-        lk__op *op = net->step[i];
-        op->backward(op);
-        double now = lk__seconds();
-        op->backward_seconds += now - then;
-        then = now;
-    }
-}
-
-size_t lk__net_bytes(const lk__net *net) {
-    return net->arena_bytes;
-}
-
-void lk__net_profile(lk__net *net, void (*fn)(void *, const char *name, double forward, double backward),
-                     void *context) {
-    for (int i = 0; i < net->steps; i++) {
-        lk__op *op = net->step[i];
-        if (fn) fn(context, op->name, op->forward_seconds, op->backward_seconds);
-        op->forward_seconds = op->backward_seconds = 0;
-    }
+    for (int i = net->steps - 1; i >= 0; i--) net->step[i]->backward(net->step[i]);
 }
 
 typedef struct sum {

@@ -71,10 +71,12 @@ lk_status lk__weights_new(const lk__spec *spec, bool with_grad, lk__weights *out
 void lk__weights_free(lk__weights *weights);
 /* He et al. 2015 for what PReLU follows; norms 1 and 0; slopes 0.25. */
 void lk__weights_init(lk__weights *weights, uint64_t seed);
-/* Copy by name from a file's tensors, with `prefix` before each name; MISMATCH names the first that is absent
+/* Copy by name from a file's tensors; MISMATCH names the first that is absent
  * or of another shape. */
-lk_status lk__weights_read(lk__weights *weights, const lk__tensors *from, const char *prefix,
-                           const char *file, lk_error *err);
+lk_status lk__weights_read(lk__weights *weights, const lk__tensors *from, const char *file, lk_error *err);
+/* The params as tensors to write, under their names: tensors (weights->count), which point into the weights.
+ */
+void lk__weights_tensors(const lk__weights *weights, lk__tensor *tensors);
 /* Take over another net's weights. Where only the size of a gdconv differs (a net of the same layers at
  * another input size) its kernels are resampled; MISMATCH otherwise. */
 lk_status lk__weights_adopt(lk__weights *weights, const lk__weights *from, const char *file, lk_error *err);
@@ -96,11 +98,5 @@ void lk__net_load(lk__net *net);
 const float *lk__net_forward(lk__net *net);
 /* From gradient (batch, dim) of the loss to every param's grad (overwritten). After forward. */
 void lk__net_backward(lk__net *net, const float *gradient);
-/* Bytes of the arena. */
-size_t lk__net_bytes(const lk__net *net);
-/* Where time goes: fn is called once a step with its name and the seconds spent since the last call (fn may
- * be NULL). */
-void lk__net_profile(lk__net *net, void (*fn)(void *, const char *name, double forward, double backward),
-                     void *context);
 
 #endif

@@ -2,8 +2,7 @@
  * costs more than its arithmetic. Any of the three may be absent.
  *
  *   z = g (x - m) r + b + residual,  r = 1 / sqrt(v + eps)      (Ioffe & Szegedy 2015)
- *   y = z > 0 ? z : a z                                          (He et al. 2015; a = 0 is ReLU, a = 1 no
- * activation)
+ *   y = z > 0 ? z : a z          (He et al. 2015; a = 0 is ReLU, a = 1 no activation)
  *
  * backward, with dz = dy (z > 0 ? 1 : a) and M = n h w values a channel:
  *
@@ -31,12 +30,11 @@ typedef struct norm {
     lk__param *slope;                          /* NULL for ReLU and for no activation */
     float fixed_slope;
     /* (C): of this step */
-    float *scale, *shift, *a, *centre, *dx_scale, *dx_shift, *dx_slope;
-    float *partial; /* (n, 3, C): sums of one image */
+    float *scale, *shift, *a, *centre, *r, *dx_shift, *dx_slope; /* scale is g r */
+    float *partial;                                              /* (n, 3, C): sums of one image */
 } norm;
 
-/* ---- kernels over one run: the h * w * block floats of one image and one block of channels ---------------
- */
+/* ---- kernels over one run: the h * w * block floats of one image and one block of channels ----- */
 
 /* Parameters of one block, spread over 16 lanes: lane i is channel i % block. */
 static void spread(const float *of_channel, int block, float lanes[LANES]) {
@@ -111,22 +109,21 @@ LK__CLONES static void run_sums(const float *x, const float *residual, const flo
 }
 
 typedef struct lanes {
-    float scale[LANES], shift[LANES], slope[LANES], centre[LANES], dx_scale[LANES], dx_shift[LANES],
-        dx_slope[LANES];
+    float scale[LANES], shift[LANES], slope[LANES], centre[LANES], dx_shift[LANES], dx_slope[LANES];
 } lanes;
 
-/* dx = dx_scale dz - dx_shift - dx_slope (x - centre). dx may be dy: each value is read before it is written.
+/* dx = scale dz - dx_shift - dx_slope (x - centre). dx may be dy: each value is read before it is written.
  * It may be dresidual too, when x is added to what is made of it: then dx comes second and adds. */
 LK__CLONES static void run_gradient(const float *x, const float *residual, const float *dy, size_t count,
                                     const lanes *p, float *dx, bool dx_add, float *dresidual,
                                     bool dresidual_add) {
     lk__v16 g = V(p->scale), b = V(p->shift), a = V(p->slope), m = V(p->centre);
-    lk__v16 k = V(p->dx_scale), c = V(p->dx_shift), q = V(p->dx_slope);
+    lk__v16 c = V(p->dx_shift), q = V(p->dx_slope);
     size_t i = 0;
     for (; i + LANES <= count; i += LANES) {
         lk__v16 v = V(x + i), d = V(dy + i), z = v * g + b;
         if (residual) z += V(residual + i);
-        lk__v16 low = d * a, dz = PICK(z > 0, d, low), out = k * dz - c - q * (v - m);
+        lk__v16 low = d * a, dz = PICK(z > 0, d, low), out = g * dz - c - q * (v - m);
         if (dresidual_add) dz += V(dresidual + i);
         if (dresidual) *(lk__v16 *)(dresidual + i) = dz;
         if (dx_add) out += V(dx + i);
@@ -136,14 +133,13 @@ LK__CLONES static void run_gradient(const float *x, const float *residual, const
         size_t lane = i % LANES;
         float z = x[i] * p->scale[lane] + p->shift[lane] + (residual ? residual[i] : 0);
         float dz = z > 0 ? dy[i] : dy[i] * p->slope[lane];
-        float out = p->dx_scale[lane] * dz - p->dx_shift[lane] - p->dx_slope[lane] * (x[i] - p->centre[lane]);
+        float out = p->scale[lane] * dz - p->dx_shift[lane] - p->dx_slope[lane] * (x[i] - p->centre[lane]);
         if (dresidual) dresidual[i] = dz + (dresidual_add ? dresidual[i] : 0);
         dx[i] = out + (dx_add ? dx[i] : 0);
     }
 }
 
-/* ---- passes over all runs
- * ----------------------------------------------------------------------------------- */
+/* ---- passes over all runs ---------------------------------------------------------------------- */
 
 typedef struct run_place {
     size_t offset, count; /* in the activation */
@@ -179,80 +175,71 @@ static double total(const norm *o, int row, int channel) {
     return s;
 }
 
-static void pass_statistics(void *context, int i, int n) {
-    norm *o = context;
-    const lk__act *x = o->op.x;
-    size_t first, last;
-    lk__part(runs(x), i, n, &first, &last);
-    for (size_t run = first; run < last; run++) {
-        run_place r = place(x, run);
-        float centre[LANES], sums[2 * LANES];
-        spread(o->mean->value + r.channel, x->block, centre);
-        run_statistics(x->value + r.offset, r.count, centre, sums);
-        fold(o, r, sums, 2);
-    }
-}
-
-static void pass_apply(void *context, int i, int n) {
-    norm *o = context;
-    const lk__act *x = o->op.x, *residual = o->op.residual;
-    size_t first, last;
-    lk__part(runs(x), i, n, &first, &last);
-    for (size_t run = first; run < last; run++) {
-        run_place r = place(x, run);
-        float scale[LANES], shift[LANES], slope[LANES];
-        spread(o->scale + r.channel, x->block, scale);
-        spread(o->shift + r.channel, x->block, shift);
-        spread(o->a + r.channel, x->block, slope);
-        run_apply(x->value + r.offset, residual ? residual->value + r.offset : NULL,
-                  o->op.y->value + r.offset, r.count, scale, shift, slope);
-    }
-}
-
 static void spread_all(const norm *o, run_place r, lanes *p) {
     int block = o->op.x->block;
     spread(o->scale + r.channel, block, p->scale);
     spread(o->shift + r.channel, block, p->shift);
     spread(o->a + r.channel, block, p->slope);
     spread(o->centre + r.channel, block, p->centre);
-    spread(o->dx_scale + r.channel, block, p->dx_scale);
     spread(o->dx_shift + r.channel, block, p->dx_shift);
     spread(o->dx_slope + r.channel, block, p->dx_slope);
 }
 
-static void pass_sums(void *context, int i, int n) {
-    norm *o = context;
-    const lk__act *x = o->op.x, *residual = o->op.residual;
+static const float *at(const float *values, run_place r) {
+    return values + r.offset;
+}
+
+static void visit_statistics(norm *o, run_place r, const lanes *p) {
+    float sums[2 * LANES];
+    run_statistics(at(o->op.x->value, r), r.count, p->centre, sums);
+    fold(o, r, sums, 2);
+}
+
+static void visit_apply(norm *o, run_place r, const lanes *p) {
+    const lk__act *residual = o->op.residual;
+    run_apply(at(o->op.x->value, r), residual ? at(residual->value, r) : NULL, o->op.y->value + r.offset,
+              r.count, p->scale, p->shift, p->slope);
+}
+
+static void visit_sums(norm *o, run_place r, const lanes *p) {
+    const lk__act *residual = o->op.residual;
+    float sums[3 * LANES];
+    run_sums(at(o->op.x->value, r), residual ? at(residual->value, r) : NULL, at(o->op.y->grad, r), r.count,
+             p->scale, p->shift, p->slope, p->centre, sums);
+    fold(o, r, sums, 3);
+}
+
+static void visit_gradient(norm *o, run_place r, const lanes *p) {
+    const lk__act *residual = o->op.residual;
+    run_gradient(at(o->op.x->value, r), residual ? at(residual->value, r) : NULL, at(o->op.y->grad, r),
+                 r.count, p, o->op.x->grad + r.offset, o->op.x_accumulate,
+                 residual ? residual->grad + r.offset : NULL, o->op.residual_accumulate);
+}
+
+typedef struct pass {
+    norm *o;
+    void (*visit)(norm *o, run_place r, const lanes *p);
+} pass;
+
+static void pass_part(void *context, int i, int n) {
+    const pass *job = context;
+    norm *o = job->o;
     size_t first, last;
-    lk__part(runs(x), i, n, &first, &last);
+    lk__part(runs(o->op.x), i, n, &first, &last);
     for (size_t run = first; run < last; run++) {
-        run_place r = place(x, run);
+        run_place r = place(o->op.x, run);
         lanes p;
-        float sums[3 * LANES];
         spread_all(o, r, &p);
-        run_sums(x->value + r.offset, residual ? residual->value + r.offset : NULL, o->op.y->grad + r.offset,
-                 r.count, p.scale, p.shift, p.slope, p.centre, sums);
-        fold(o, r, sums, 3);
+        job->visit(o, r, &p);
     }
 }
 
-static void pass_gradient(void *context, int i, int n) {
-    norm *o = context;
-    const lk__act *x = o->op.x, *residual = o->op.residual;
-    size_t first, last;
-    lk__part(runs(x), i, n, &first, &last);
-    for (size_t run = first; run < last; run++) {
-        run_place r = place(x, run);
-        lanes p;
-        spread_all(o, r, &p);
-        run_gradient(x->value + r.offset, residual ? residual->value + r.offset : NULL,
-                     o->op.y->grad + r.offset, r.count, &p, x->grad + r.offset, o->op.x_accumulate,
-                     residual ? residual->grad + r.offset : NULL, o->op.residual_accumulate);
-    }
+static void each_run(norm *o, void (*visit)(norm *o, run_place r, const lanes *p)) {
+    pass job = {o, visit};
+    lk__parallel(pass_part, &job);
 }
 
-/* ---- the step
- * ------------------------------------------------------------------------------------------------ */
+/* ---- the step ---------------------------------------------------------------------------------- */
 
 static double values_a_channel(const lk__act *x) {
     return (double)x->n * x->h * x->w;
@@ -263,7 +250,7 @@ static void use_statistics(norm *o, int c, double mean, double variance) {
     o->centre[c] = (float)mean;
     o->scale[c] = (float)g;
     o->shift[c] = (float)((double)o->beta->value[c] - mean * g);
-    o->dx_scale[c] = (float)r; /* kept for backward, which turns it into g r */
+    o->r[c] = (float)r;
 }
 
 static void norm_load(lk__op *op) {
@@ -279,7 +266,8 @@ static void norm_forward(lk__op *op) {
     norm *o = (norm *)op;
     if (o->gamma && o->training) {
         double count = values_a_channel(op->x);
-        lk__parallel(pass_statistics, o);
+        memcpy(o->centre, o->mean->value, (size_t)op->x->c * sizeof(float));
+        each_run(o, visit_statistics);
         for (int c = 0; c < op->x->c; c++) {
             /* Around the running mean, so that the squares do not cancel. */
             double d = total(o, 0, c) / count, old = (double)o->mean->value[c];
@@ -291,25 +279,23 @@ static void norm_forward(lk__op *op) {
                 (float)((1 - MOMENTUM) * (double)o->variance->value[c] + MOMENTUM * unbiased);
         }
     }
-    lk__parallel(pass_apply, o);
+    each_run(o, visit_apply);
 }
 
 static void norm_backward(lk__op *op) {
     norm *o = (norm *)op;
-    if (o->gamma || o->slope) lk__parallel(pass_sums, o);
+    if (o->gamma || o->slope) each_run(o, visit_sums);
     double count = values_a_channel(op->x);
     for (int c = 0; c < op->x->c; c++) {
         if (o->slope) o->slope->grad[c] = (float)total(o, 2, c);
         if (!o->gamma) continue;
-        double r = (double)o->dx_scale[c], db = total(o, 0, c), dg = r * total(o, 1, c),
-               gr = (double)o->scale[c];
+        double r = (double)o->r[c], db = total(o, 0, c), dg = r * total(o, 1, c), gr = (double)o->scale[c];
         o->beta->grad[c] = (float)db;
         o->gamma->grad[c] = (float)dg;
-        o->dx_scale[c] = (float)gr;
         o->dx_shift[c] = (float)(gr * db / count);
         o->dx_slope[c] = (float)(gr * r * dg / count);
     }
-    lk__parallel(pass_gradient, o);
+    each_run(o, visit_gradient);
 }
 
 static void norm_bind(lk__op *op) {
@@ -346,10 +332,10 @@ lk_status lk__norm_new(const lk__context *k, int batchnorm, int activation, lk__
     o->shift = o->scale + c;
     o->a = o->scale + 2 * c;
     o->centre = o->scale + 3 * c;
-    o->dx_scale = o->scale + 4 * c;
+    o->r = o->scale + 4 * c;
     o->dx_shift = o->scale + 5 * c;
     o->dx_slope = o->scale + 6 * c;
-    for (size_t i = 0; i < c; i++) o->scale[i] = o->dx_scale[i] = 1;
+    for (size_t i = 0; i < c; i++) o->scale[i] = 1;
     if (batchnorm >= 0) {
         o->gamma = lk__weights_find(k->weights, batchnorm, "weight");
         o->beta = lk__weights_find(k->weights, batchnorm, "bias");

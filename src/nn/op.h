@@ -31,8 +31,6 @@ static inline size_t lk__act_count(const lk__act *a) {
 
 typedef struct lk__op lk__op;
 struct lk__op {
-    char name[64];
-    int layer;
     lk__act *x, *y, *residual;              /* in, out, second in (or NULL) */
     bool x_accumulate, residual_accumulate; /* backward adds to the gradient rather than writing it */
     bool x_grad; /* false for the first layer: nobody needs the gradient of a photo */
@@ -43,7 +41,6 @@ struct lk__op {
     size_t kernel_bytes; /* scratch memory that oneDNN's kernels want while they run, 0: none */
     int kernel_buffer;
     void *kernel_scratch;
-    double forward_seconds, backward_seconds;
 
     void (*bind)(lk__op *op); /* pointers are known now */
     void (*load)(lk__op *op); /* weights changed */

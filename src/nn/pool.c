@@ -17,47 +17,52 @@ typedef struct global {
     float *w;          /* (C / block, H * W, block): the layout of the activation */
 } global;
 
-static size_t weight_index(const lk__act *x, size_t c, size_t i) {
-    size_t block = (size_t)x->block, hw = (size_t)x->h * (size_t)x->w;
-    return (c / block * hw + i) * block + c % block;
+/* An activation is n * blocks runs of hw * block values. */
+typedef struct extent {
+    size_t block, hw, blocks;
+} extent;
+
+static extent extent_of(const lk__act *x) {
+    return (extent){(size_t)x->block, (size_t)x->h * (size_t)x->w, (size_t)(x->c / x->block)};
 }
 
 static void global_load(lk__op *op) {
     global *o = (global *)op;
-    size_t hw = (size_t)op->x->h * (size_t)op->x->w;
+    extent e = extent_of(op->x);
     for (size_t c = 0; c < (size_t)op->x->c; c++)
-        for (size_t i = 0; i < hw; i++)
-            o->w[weight_index(op->x, c, i)] = o->weight ? o->weight->value[c * hw + i] : 1.0f / (float)hw;
+        for (size_t i = 0; i < e.hw; i++)
+            o->w[(c / e.block * e.hw + i) * e.block + c % e.block] =
+                o->weight ? o->weight->value[c * e.hw + i] : 1.0f / (float)e.hw;
 }
 
 static void pass_forward(void *context, int i, int n) {
     global *o = context;
     const lk__act *x = o->op.x;
-    size_t first, last, block = (size_t)x->block, hw = (size_t)x->h * (size_t)x->w,
-                        blocks = (size_t)x->c / block;
-    lk__part((size_t)x->n * blocks, i, n, &first, &last);
+    extent e = extent_of(x);
+    size_t first, last;
+    lk__part((size_t)x->n * e.blocks, i, n, &first, &last);
     for (size_t run = first; run < last; run++) {
-        const float *v = x->value + run * hw * block, *w = o->w + run % blocks * hw * block;
+        const float *v = x->value + run * e.hw * e.block, *w = o->w + run % e.blocks * e.hw * e.block;
         float sum[16] = {0};
-        for (size_t p = 0; p < hw; p++)
-            for (size_t j = 0; j < block; j++) sum[j] += v[p * block + j] * w[p * block + j];
-        memcpy(o->op.y->value + run * block, sum, block * sizeof(float));
+        for (size_t p = 0; p < e.hw; p++)
+            for (size_t j = 0; j < e.block; j++) sum[j] += v[p * e.block + j] * w[p * e.block + j];
+        memcpy(o->op.y->value + run * e.block, sum, e.block * sizeof(float));
     }
 }
 
 static void pass_dx(void *context, int i, int n) {
     global *o = context;
     const lk__act *x = o->op.x;
-    size_t first, last, block = (size_t)x->block, hw = (size_t)x->h * (size_t)x->w,
-                        blocks = (size_t)x->c / block;
-    lk__part((size_t)x->n * blocks, i, n, &first, &last);
+    extent e = extent_of(x);
+    size_t first, last;
+    lk__part((size_t)x->n * e.blocks, i, n, &first, &last);
     for (size_t run = first; run < last; run++) {
-        const float *w = o->w + run % blocks * hw * block, *dy = o->op.y->grad + run * block;
-        float *dx = x->grad + run * hw * block;
-        for (size_t p = 0; p < hw; p++)
-            for (size_t j = 0; j < block; j++) {
-                float d = dy[j] * w[p * block + j];
-                dx[p * block + j] = o->op.x_accumulate ? dx[p * block + j] + d : d;
+        const float *w = o->w + run % e.blocks * e.hw * e.block, *dy = o->op.y->grad + run * e.block;
+        float *dx = x->grad + run * e.hw * e.block;
+        for (size_t p = 0; p < e.hw; p++)
+            for (size_t j = 0; j < e.block; j++) {
+                float d = dy[j] * w[p * e.block + j];
+                dx[p * e.block + j] = o->op.x_accumulate ? dx[p * e.block + j] + d : d;
             }
     }
 }
@@ -66,18 +71,18 @@ static void pass_dx(void *context, int i, int n) {
 static void pass_dw(void *context, int i, int n) {
     global *o = context;
     const lk__act *x = o->op.x;
-    size_t first, last, block = (size_t)x->block, hw = (size_t)x->h * (size_t)x->w,
-                        blocks = (size_t)x->c / block;
-    lk__part(blocks, i, n, &first, &last);
+    extent e = extent_of(x);
+    size_t first, last;
+    lk__part(e.blocks, i, n, &first, &last);
     for (size_t b = first; b < last; b++)
-        for (size_t p = 0; p < hw; p++) {
+        for (size_t p = 0; p < e.hw; p++) {
             float sum[16] = {0};
             for (size_t image = 0; image < (size_t)x->n; image++) {
-                const float *v = x->value + ((image * blocks + b) * hw + p) * block,
-                            *dy = o->op.y->grad + (image * blocks + b) * block;
-                for (size_t j = 0; j < block; j++) sum[j] += v[j] * dy[j];
+                const float *v = x->value + ((image * e.blocks + b) * e.hw + p) * e.block,
+                            *dy = o->op.y->grad + (image * e.blocks + b) * e.block;
+                for (size_t j = 0; j < e.block; j++) sum[j] += v[j] * dy[j];
             }
-            for (size_t j = 0; j < block; j++) o->weight->grad[(b * block + j) * hw + p] = sum[j];
+            for (size_t j = 0; j < e.block; j++) o->weight->grad[(b * e.block + j) * e.hw + p] = sum[j];
         }
 }
 

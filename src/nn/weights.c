@@ -103,13 +103,11 @@ lk__param *lk__weights_find(const lk__weights *w, int layer, const char *what) {
     return NULL;
 }
 
-lk_status lk__weights_read(lk__weights *w, const lk__tensors *from, const char *prefix, const char *file,
-                           lk_error *err) {
+lk_status lk__weights_read(lk__weights *w, const lk__tensors *from, const char *file, lk_error *err) {
     for (int pass = 0; pass < 2; pass++) /* check all before the first is changed */
         for (int i = 0; i < w->count; i++) {
             lk__param *p = &w->items[i];
-            char name[64];
-            snprintf(name, sizeof name, "%s%s", prefix, p->name);
+            const char *name = p->name;
             const lk__tensor *t = lk__tensors_find(from, name);
             bool same = t && t->dtype == LK__F32 && t->dims == p->dims;
             for (int d = 0; same && d < p->dims; d++) same = t->shape[d] == p->shape[d];
@@ -124,6 +122,18 @@ lk_status lk__weights_read(lk__weights *w, const lk__tensors *from, const char *
             if (pass == 1) memcpy(p->value, value, p->count * sizeof(float));
         }
     return LK_OK;
+}
+
+void lk__weights_tensors(const lk__weights *w, lk__tensor *tensors) {
+    for (int i = 0; i < w->count; i++) {
+        const lk__param *p = &w->items[i];
+        tensors[i] = (lk__tensor){.name = p->name,
+                                  .dtype = LK__F32,
+                                  .dims = p->dims,
+                                  .data = p->value,
+                                  .bytes = p->count * sizeof(float)};
+        memcpy(tensors[i].shape, p->shape, sizeof p->shape);
+    }
 }
 
 static bool same_shape(const lk__param *a, const lk__param *b, int dims) {

@@ -28,6 +28,17 @@ static inline int scratch_drop(void) {
     return nftw(scratch, scratch_drop_one, 16, FTW_DEPTH | FTW_PHYS);
 }
 
+/* As cmocka's fixtures. */
+static inline int scratch_setup(void **state) {
+    (void)state;
+    return scratch_make();
+}
+
+static inline int scratch_teardown(void **state) {
+    (void)state;
+    return scratch_drop();
+}
+
 /* "SCRATCH/..." in one of a few buffers, good until the eighth next call. */
 __attribute__((format(printf, 1, 2))) static inline const char *at(const char *format, ...) {
     static char paths[8][PATH_MAX];

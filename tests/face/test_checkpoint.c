@@ -16,16 +16,6 @@ typedef struct run {
     lk__run_state state;
 } run;
 
-static int setup(void **state) {
-    (void)state;
-    return scratch_make();
-}
-
-static int teardown(void **state) {
-    (void)state;
-    return scratch_drop();
-}
-
 static run *run_new(const char *net, lk_optimizer kind, uint64_t seed) {
     run *r = calloc(1, sizeof *r);
     assert_non_null(r);
@@ -199,10 +189,10 @@ static void test_damaged(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_round_trip, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_other_options, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_other_net, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_damaged, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_round_trip, scratch_setup, scratch_teardown),
+        cmocka_unit_test_setup_teardown(test_other_options, scratch_setup, scratch_teardown),
+        cmocka_unit_test_setup_teardown(test_other_net, scratch_setup, scratch_teardown),
+        cmocka_unit_test_setup_teardown(test_damaged, scratch_setup, scratch_teardown),
     };
     return cmocka_run_group_tests_name("checkpoint", tests, NULL, NULL);
 }

@@ -9,16 +9,6 @@
 
 #include <cmocka.h>
 
-static int setup(void **state) {
-    (void)state;
-    return scratch_make();
-}
-
-static int teardown(void **state) {
-    (void)state;
-    return scratch_drop();
-}
-
 static lk_dataset *open_sources(size_t count, const lk_source *sources) {
     lk_dataset *d = NULL;
     lk_error err = {0};
@@ -249,7 +239,7 @@ static void folders_without_permission(void **state) {
 }
 
 int main(void) {
-#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define T(name) cmocka_unit_test_setup_teardown(name, scratch_setup, scratch_teardown)
     const struct CMUnitTest tests[] = {
         T(people_and_photos_are_in_byte_order),
         T(photos_of_a_person_are_contiguous),

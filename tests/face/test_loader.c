@@ -22,16 +22,6 @@ typedef struct seen {
     char told[TOLD][64]; /* end of the path */
 } seen;
 
-static int setup(void **state) {
-    (void)state;
-    return scratch_make();
-}
-
-static int teardown(void **state) {
-    (void)state;
-    return scratch_drop();
-}
-
 /* Every photo is of one colour that tells which it is. */
 static int level_of(size_t photo) {
     return 10 + 12 * (int)photo;
@@ -392,7 +382,7 @@ static void options_are_checked(void **state) {
 }
 
 int main(void) {
-#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define T(name) cmocka_unit_test_setup_teardown(name, scratch_setup, scratch_teardown)
     const struct CMUnitTest tests[] = {
         T(a_batch_holds_the_chosen_photos),
         T(threads_cannot_be_seen_in_a_batch),

@@ -8,16 +8,6 @@
 
 static const char NET[] = "input 3 6 5;conv 16 kernel 3 bias;batchnorm;prelu;gdconv;linear 4;l2norm";
 
-static int setup(void **state) {
-    (void)state;
-    return scratch_make();
-}
-
-static int teardown(void **state) {
-    (void)state;
-    return scratch_drop();
-}
-
 static lk_model *open_model(const char *path) {
     lk_model *m = NULL;
     lk_error err;
@@ -266,12 +256,12 @@ static void test_unwritable(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_round_trip, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_fingerprint, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_metadata_refused, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_tensors_refused, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_damaged, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_unwritable, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_round_trip, scratch_setup, scratch_teardown),
+        cmocka_unit_test_setup_teardown(test_fingerprint, scratch_setup, scratch_teardown),
+        cmocka_unit_test_setup_teardown(test_metadata_refused, scratch_setup, scratch_teardown),
+        cmocka_unit_test_setup_teardown(test_tensors_refused, scratch_setup, scratch_teardown),
+        cmocka_unit_test_setup_teardown(test_damaged, scratch_setup, scratch_teardown),
+        cmocka_unit_test_setup_teardown(test_unwritable, scratch_setup, scratch_teardown),
     };
     return cmocka_run_group_tests_name("model", tests, NULL, NULL);
 }

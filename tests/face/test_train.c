@@ -225,8 +225,7 @@ static void test_minutes_and_log(void **state) {
     free(text);
 }
 
-/* ---- bad input ------------------------------------------------------------------------------------------
- */
+/* ---- bad input --------------------------------------------------------------------------------- */
 
 static const char OLD[] = "an old model";
 
@@ -377,8 +376,7 @@ static void test_full_disk(void **state) {
     signal(SIGXFSZ, handler);
 }
 
-/* ---- from another model, without some people, gone wrong ------------------------------------------------
- */
+/* ---- from another model, without some people, gone wrong --------------------------------------- */
 
 static void test_init(void **state) {
     (void)state;
