@@ -1,5 +1,5 @@
-/* photo.c: from a photo's number in a data set to its face, as the trainer's loader, the validation and eigenfaces all
- * want it. */
+/* photo.c: from a photo's number in a data set to its face, as the trainer's loader, the validation and
+ * eigenfaces all want it. */
 #include "face/face.h"
 
 lk_crop lk__photo_crop(const lk_dataset *dataset, size_t photo, lk_crop fallback) {
