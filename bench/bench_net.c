@@ -73,7 +73,9 @@ static void step_embed(bench *b) {
 static void prepare_net(bench *b, bool training) {
     lk_error err;
     size_t n = (size_t)b->batch, pixels = n * (size_t)(b->spec.c * b->spec.h * b->spec.w);
-    must(lk__net_new(&b->spec, &b->weights, b->batch, training, &b->net, &err), &err);
+    must(lk__net_new(&b->spec, &b->weights, &(lk__net_options){.batch = b->batch, .training = training},
+                     &b->net, &err),
+         &err);
     float *input = lk__net_input(b->net);
     for (size_t i = 0; i < pixels; i++) input[i] = (float)lk__random_normal(&b->random);
     lk__net_load(b->net);
@@ -90,7 +92,7 @@ static void prepare_embed(bench *b) {
     lk_error err;
     enum { SIDE = 128 };
     must(lk__embedder_over(&b->spec, &b->weights, (lk_crop){.centre = 0.9}, b->batch, lk__threads(),
-                           &b->embedder, &err),
+                           LK_PRECISION_F32, &b->embedder, &err),
          &err);
     b->photos = allocate((size_t)b->batch, sizeof(lk_image *));
     b->vectors = allocate((size_t)b->batch * (size_t)b->spec.dim, sizeof *b->vectors);

@@ -128,10 +128,15 @@ LK_API lk_crop lk_model_crop(const lk_model *model);
 /* Any metadata string by key ("net", "recipe", ...), NULL when absent. */
 LK_API const char *lk_model_metadata(const lk_model *model, const char *key);
 
+/* What activations are kept in and multiplied as; weights on disk are f32 always. bf16 (bfloat16: 8 bits of
+ * mantissa) is about twice as fast where the processor has AVX512_BF16; vectors of both agree to a cosine of
+ * about 0.999. */
+typedef enum lk_precision { LK_PRECISION_F32, LK_PRECISION_BF16 } lk_precision;
+
 /* Scratch memory for up to `max_batch` images at a time on `threads` threads (0: all cores).
  * The model must outlive it. */
-LK_API lk_status lk_embedder_new(const lk_model *model, int max_batch, int threads, lk_embedder **out,
-                                 lk_error *err);
+LK_API lk_status lk_embedder_new(const lk_model *model, int max_batch, int threads, lk_precision precision,
+                                 lk_embedder **out, lk_error *err);
 LK_API void lk_embedder_free(lk_embedder *embedder);
 /* Photos in, unit vectors (count, dim) out. `crop` NULL: the model's own. Any count; larger than max_batch is
  * done in parts. The vector of an image and that of its mirror image are averaged, as is usual at test time.

@@ -46,6 +46,22 @@ typedef enum lk_mining {
 } lk_mining;
 typedef enum lk_optimizer { LK_OPTIMIZER_ADAMW, LK_OPTIMIZER_SGD } lk_optimizer;
 
+/* One run over several processes, each with its share of every batch (data parallel): how they talk. All
+ * calls are collective: every rank makes the same ones in the same order. The library brings no
+ * implementation; the program's is MPI. */
+typedef struct lk_ranks {
+    int rank, count; /* 0 <= rank < count */
+    void *context;
+    /* values (n) become their sum over all ranks. */
+    void (*sum)(void *context, double *values, size_t n);
+    /* Begin the same for floats, in the background; values may be read after sum_finish, which waits for all
+     * that began. */
+    void (*sum_start)(void *context, float *values, size_t n);
+    void (*sum_finish)(void *context);
+    /* mine (bytes) of each rank, in the order of ranks, to all (count * bytes) on every rank. */
+    void (*gather)(void *context, const void *mine, size_t bytes, void *all);
+} lk_ranks;
+
 typedef struct lk_train_progress {
     size_t step, photos;          /* done so far, photos counted with repeats */
     double seconds, seconds_left; /* of training, and estimated */
@@ -85,6 +101,8 @@ typedef struct lk_train_options {
     lk_crop crop;   /* for sources that name none, and stored as the model's own */
     uint64_t seed;
     int threads;               /* 0: all cores */
+    lk_precision precision;    /* of activations and kernels; the weights themselves stay f32 */
+    const lk_ranks *ranks;     /* NULL: this process alone. `people` and `photos` are those of one rank */
     double checkpoint_minutes; /* how often a checkpoint is written */
     double validate_minutes;   /* how often the validation people are looked at */
     int resume;                /* go on from OUTPUT.checkpoint; INVALID if its options differ */

@@ -161,7 +161,7 @@ lk_status cli_embed(const lk_model *model, int threads, const cli_photo *photos,
                .context = context,
                .bad = bad};
     int most = count < BATCH ? (int)count : BATCH;
-    lk_status status = lk_embedder_new(model, most ? most : 1, threads, &b.embedder, err);
+    lk_status status = lk_embedder_new(model, most ? most : 1, threads, LK_PRECISION_F32, &b.embedder, err);
     if (status != LK_OK) return status;
     b.vectors = cli_alloc(BATCH * b.dim, sizeof *b.vectors);
     cli_catch_signals();

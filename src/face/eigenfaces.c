@@ -88,7 +88,8 @@ static lk_status choose_threshold(eigen *e, const lk__spec *spec, double *accura
     lk_embedder *embedder = NULL;
     lk_status status = lk__train_data_validation(&e->people, o, SIDE, SIDE, &validation, err);
     if (status == LK_OK && validation)
-        status = lk__embedder_over(spec, &e->weights, o->crop, BATCH, o->threads, &embedder, err);
+        status = lk__embedder_over(spec, &e->weights, o->crop, BATCH, o->threads, LK_PRECISION_F32, &embedder,
+                                   err);
     if (status == LK_OK && validation)
         status = lk__validation_measure(validation, embedder, accuracy, threshold, err);
     lk_embedder_free(embedder);

@@ -14,7 +14,7 @@ struct lk_embedder {
 };
 
 lk_status lk__embedder_over(const lk__spec *spec, lk__weights *weights, lk_crop crop, int max_batch,
-                            int threads, lk_embedder **out, lk_error *err) {
+                            int threads, lk_precision precision, lk_embedder **out, lk_error *err) {
     if (max_batch < 1 || threads < 0)
         return lk__fail(err, LK_INVALID, "embedder: a batch of %d on %d threads is not possible", max_batch,
                         threads);
@@ -29,7 +29,8 @@ lk_status lk__embedder_over(const lk__spec *spec, lk__weights *weights, lk_crop 
                        .threads = threads,
                        .crop = crop};
     lk__threads_set(threads); /* kernels are chosen for the number of threads they will have */
-    lk_status status = lk__net_new(spec, weights, max_batch, false, &e->net, err);
+    lk_status status = lk__net_new(
+        spec, weights, &(lk__net_options){.batch = max_batch, .precision = precision}, &e->net, err);
     if (status != LK_OK) {
         free(e);
         return status;
@@ -38,11 +39,11 @@ lk_status lk__embedder_over(const lk__spec *spec, lk__weights *weights, lk_crop 
     return LK_OK;
 }
 
-lk_status lk_embedder_new(const lk_model *model, int max_batch, int threads, lk_embedder **out,
-                          lk_error *err) {
+lk_status lk_embedder_new(const lk_model *model, int max_batch, int threads, lk_precision precision,
+                          lk_embedder **out, lk_error *err) {
     /* A net for inference reads weights only; lk__weights is not const because training shares the type. */
     lk__weights *weights = &((lk_model *)(uintptr_t)model)->weights;
-    return lk__embedder_over(&model->spec, weights, model->crop, max_batch, threads, out, err);
+    return lk__embedder_over(&model->spec, weights, model->crop, max_batch, threads, precision, out, err);
 }
 
 void lk_embedder_free(lk_embedder *e) {

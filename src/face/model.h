@@ -23,7 +23,7 @@ const char *lk__net_text_of(const char *name_or_text);
 
 /* An embedder over a net that is still being trained (embed.c). */
 lk_status lk__embedder_over(const lk__spec *spec, lk__weights *weights, lk_crop crop, int max_batch,
-                            int threads, lk_embedder **out, lk_error *err);
+                            int threads, lk_precision precision, lk_embedder **out, lk_error *err);
 int lk__embedder_dim(const lk_embedder *embedder);
 /* Take the weights as they are now. */
 void lk__embedder_load(lk_embedder *embedder);

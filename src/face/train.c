@@ -79,8 +79,8 @@ static lk_status make_net(trainer *t, lk_error *err) {
         status =
             lk__optimizer_new(o->optimizer, &t->weights, o->weight_decay, o->momentum, &t->optimizer, err);
     if (status == LK_OK)
-        status = lk__embedder_over(&t->spec, &t->weights, o->crop, VALIDATION_BATCH, o->threads, &t->embedder,
-                                   err);
+        status = lk__embedder_over(&t->spec, &t->weights, o->crop, VALIDATION_BATCH, o->threads,
+                                   LK_PRECISION_F32, &t->embedder, err);
     return status;
 }
 
@@ -161,7 +161,8 @@ static lk_status set_up(trainer *t, lk_error *err) {
         status = lk__train_data_validation(&t->people, o, t->spec.w, t->spec.h, &t->validation, err);
     if (status == LK_OK) status = open_log(t, err);
     if (status == LK_OK && (o->minutes > 0 || o->epochs > 0)) {
-        status = lk__net_new(&t->spec, &t->weights, t->batch, true, &t->net, err);
+        status = lk__net_new(&t->spec, &t->weights,
+                             &(lk__net_options){t->batch, true, o->precision, o->ranks}, &t->net, err);
         if (status == LK_OK) status = start_loader(t, err);
     }
     return status;

@@ -18,6 +18,8 @@ struct lk__net {
     dnnl_engine_t engine;
     dnnl_stream_t stream;
     bool training;
+    lk__net_options options;
+    lk__weights *weights;
     int steps, acts, buffers;
     lk__op *step[STEPS_MAX];
     lk__act act[STEPS_MAX + 1];
@@ -241,13 +243,17 @@ static lk_status bind(lk__net *net, lk_error *err) {
     return LK_OK;
 }
 
-lk_status lk__net_new(const lk__spec *spec, lk__weights *weights, int batch, bool training, lk__net **out,
-                      lk_error *err) {
+lk_status lk__net_new(const lk__spec *spec, lk__weights *weights, const lk__net_options *options,
+                      lk__net **out, lk_error *err) {
+    int batch = options->batch;
+    bool training = options->training;
     if (batch < 1 || batch > 4096)
         return lk__fail(err, LK_INVALID, "net: a batch of %d; 1 to 4096 is possible", batch);
     lk__net *net = calloc(1, sizeof *net);
     if (!net) return lk__fail_memory(err, sizeof *net, "a net");
     net->training = training;
+    net->options = *options;
+    net->weights = weights;
     lk_status status = lk__dnnl_check(dnnl_engine_create(&net->engine, dnnl_cpu, 0), "an engine", err);
     if (status == LK_OK)
         status = lk__dnnl_check(dnnl_stream_create(&net->stream, net->engine, dnnl_stream_default_flags),
@@ -304,6 +310,14 @@ void lk__net_backward(lk__net *net, const float *gradient) {
     const lk__act *y = net->step[net->steps - 1]->y;
     memcpy(y->grad, gradient, lk__act_count(y) * sizeof(float));
     for (int i = net->steps - 1; i >= 0; i--) net->step[i]->backward(net->step[i]);
+    if (net->options.ranks)
+        net->options.ranks->sum_start(net->options.ranks->context, net->weights->grads, net->weights->total);
+}
+
+int lk__net_costs(const lk__net *net, lk__step_cost *costs) {
+    (void)net;
+    (void)costs;
+    return 0;
 }
 
 typedef struct sum {

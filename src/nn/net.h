@@ -8,6 +8,7 @@
 #define LK_NET_H
 
 #include "base/base.h"
+#include "likeness/train.h"
 #include "nn/safetensors.h"
 
 typedef enum lk__kind {
@@ -86,17 +87,36 @@ lk__param *lk__weights_find(const lk__weights *weights, int layer, const char *w
 /* ---- net ----------------------------------------------------------------------------------------- */
 
 typedef struct lk__net lk__net;
-/* The weights are kept by reference and must outlive the net. training: batch statistics, and backward
- * possible. */
-lk_status lk__net_new(const lk__spec *spec, lk__weights *weights, int batch, bool training, lk__net **out,
-                      lk_error *err);
+typedef struct lk__net_options {
+    int batch;
+    bool training; /* batch statistics, and backward possible */
+    lk_precision precision;
+    const lk_ranks
+        *ranks; /* training: statistics and gradients are those of all ranks' batches; NULL: alone */
+} lk__net_options;
+/* The weights are kept by reference and must outlive the net. INVALID: a batch or precision that cannot be.
+ */
+lk_status lk__net_new(const lk__spec *spec, lk__weights *weights, const lk__net_options *options,
+                      lk__net **out, lk_error *err);
 void lk__net_free(lk__net *net);
 /* (batch, c, h, w): to be filled before forward. */
 float *lk__net_input(lk__net *net);
 /* Take the weights as they are now; then run. Returns (batch, dim), valid until the next forward. */
 void lk__net_load(lk__net *net);
 const float *lk__net_forward(lk__net *net);
-/* From gradient (batch, dim) of the loss to every param's grad (overwritten). After forward. */
+/* From gradient (batch, dim) of the loss to every param's grad (overwritten). After forward. With ranks the
+ * sums over them have been started (sum_start) when it returns, the first while backward still ran. */
 void lk__net_backward(lk__net *net, const float *gradient);
+
+/* Where time goes: one entry a step of the net. */
+typedef struct lk__step_cost {
+    int layer;                            /* the first it does */
+    char what[40];                        /* "conv 3x3 64->128 @56 winograd" */
+    double forward, backward;             /* seconds so far, of the calling thread's clock */
+    double flops_forward, flops_backward; /* of one batch, as the definition counts them */
+    double bytes_forward, bytes_backward; /* of activations read and written, of one batch */
+} lk__step_cost;
+/* costs has room for LK__LAYERS_MAX; returns how many. */
+int lk__net_costs(const lk__net *net, lk__step_cost *costs);
 
 #endif

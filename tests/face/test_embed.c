@@ -43,7 +43,7 @@ static int teardown(void **state) {
 static lk_embedder *embedder_of(const lk_model *model, int batch, int threads) {
     lk_embedder *e = NULL;
     lk_error err;
-    if (lk_embedder_new(model, batch, threads, &e, &err) != LK_OK) fail_msg("%s", err.message);
+    if (lk_embedder_new(model, batch, threads, LK_PRECISION_F32, &e, &err) != LK_OK) fail_msg("%s", err.message);
     return e;
 }
 
@@ -176,13 +176,13 @@ static void test_refused(void **state) {
     (void)state;
     lk_embedder *e = (lk_embedder *)scratch;
     lk_error err;
-    assert_int_equal(lk_embedder_new(f.model, 0, 1, &e, &err), LK_INVALID);
-    assert_int_equal(lk_embedder_new(f.model, 1, -1, &e, &err), LK_INVALID);
-    assert_int_equal(lk_embedder_new(f.model, 1 << 20, 1, &e, &err), LK_INVALID);
+    assert_int_equal(lk_embedder_new(f.model, 0, 1, LK_PRECISION_F32, &e, &err), LK_INVALID);
+    assert_int_equal(lk_embedder_new(f.model, 1, -1, LK_PRECISION_F32, &e, &err), LK_INVALID);
+    assert_int_equal(lk_embedder_new(f.model, 1 << 20, 1, LK_PRECISION_F32, &e, &err), LK_INVALID);
     write_model(at("grey.safetensors"), "input 1 4 4;linear 4;l2norm", 1, NAN, (lk_crop){.centre = 1});
     lk_model *grey = NULL;
     assert_int_equal(lk_model_open(at("grey.safetensors"), &grey, NULL), LK_OK);
-    assert_int_equal(lk_embedder_new(grey, 1, 1, &e, &err), LK_INVALID);
+    assert_int_equal(lk_embedder_new(grey, 1, 1, LK_PRECISION_F32, &e, &err), LK_INVALID);
     assert_non_null(strstr(err.message, "1 planes"));
     assert_ptr_equal(e, scratch);
     lk_model_free(grey);
@@ -224,7 +224,7 @@ static void *work(void *arg) {
     w->status = LK_OK;
     for (int turn = 0; turn < 3 && w->status == LK_OK; turn++) {
         lk_embedder *e = w->given;
-        if (!e) w->status = lk_embedder_new(w->model, 3, 1, &e, NULL);
+        if (!e) w->status = lk_embedder_new(w->model, 3, 1, LK_PRECISION_F32, &e, NULL);
         if (w->status == LK_OK)
             w->status = lk_embedder_embed(e, (const lk_image *const *)f.photo, w->count, NULL, w->out, NULL);
         if (!w->given && w->status == LK_OK) lk_embedder_free(e);

@@ -232,8 +232,8 @@ static void test_bad_batch(void **state) {
     trial *t = trial_new("input 3 4 4;linear 4 bias;l2norm", 1, -1);
     lk__net *net = (lk__net *)t;
     lk_error err;
-    assert_int_equal(lk__net_new(&t->spec, &t->weights, 0, false, &net, &err), LK_INVALID);
-    assert_int_equal(lk__net_new(&t->spec, &t->weights, 5000, false, &net, &err), LK_INVALID);
+    assert_int_equal(lk__net_new(&t->spec, &t->weights, &(lk__net_options){.batch = 0}, &net, &err), LK_INVALID);
+    assert_int_equal(lk__net_new(&t->spec, &t->weights, &(lk__net_options){.batch = 5000}, &net, &err), LK_INVALID);
     assert_non_null(strstr(err.message, "5000"));
     assert_ptr_equal(net, t);
     lk__net_free(NULL);
