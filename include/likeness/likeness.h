@@ -127,6 +127,9 @@ LK_API double lk_model_threshold(const lk_model *model);
 LK_API lk_crop lk_model_crop(const lk_model *model);
 /* Any metadata string by key ("net", "recipe", ...), NULL when absent. */
 LK_API const char *lk_model_metadata(const lk_model *model, const char *key);
+/* Write the net and its weights as an ONNX file, atomically: "photo" (N, 3, h, w) in [-1, 1] to "embedding"
+ * (N, dim), unit vectors (docs/formats.md). */
+LK_API lk_status lk_model_export_onnx(const lk_model *model, const char *path, lk_error *err);
 
 /* What activations are kept in and multiplied as; weights on disk are f32 always. bf16 (bfloat16: 8 bits of
  * mantissa) is about twice as fast where the processor has AVX512_BF16; vectors of both agree to a cosine of

@@ -37,6 +37,7 @@ int cmd_identify(int argc, char **argv);
 int cmd_gallery(int argc, char **argv);
 int cmd_synth(int argc, char **argv);
 int cmd_report(int argc, char **argv);
+int cmd_export(int argc, char **argv);
 int cmd_nets(int argc, char **argv);
 
 /* ---- memory (output.c): a program without memory can only say so and end ------------------------- */

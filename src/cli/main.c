@@ -22,6 +22,7 @@ static const verb verbs[] = {
     {"gallery", cmd_gallery, "list, remove, describe what a gallery holds"},
     {"synth", cmd_synth, "draw people who do not exist, to train or to show"},
     {"report", cmd_report, "an HTML page of training curves, ROC and suspects"},
+    {"export", cmd_export, "a model as an ONNX file, for other programs"},
     {"nets", cmd_nets, "the nets that train knows"},
 };
 enum { VERB_COUNT = sizeof verbs / sizeof *verbs };

@@ -1,224 +1,316 @@
-/* conv.c: convolution and depthwise convolution, y = w * x (+ b), through oneDNN. Also the linear layer,
- * which is a convolution whose kernel is the whole activation (oneDNN calls it inner product and is faster at
- * it).
+/* conv.c: convolution, y = w * x (+ b), through oneDNN. Also the linear layer, which is a convolution whose kernel is
+ * the whole activation (oneDNN calls it inner product and is faster at it).
  *
  *   forward            y[n,o,i,j]  = b[o] + sum_{c,u,v} w[o,c,u,v] x[n,c,i*s+u-p,j*s+v-p]
  *   backward data      dx[n,c,..]  = sum_o w[o,c,u,v] dy[n,o,..]
  *   backward weights   dw[o,c,u,v] = sum_{n,i,j} x[n,c,..] dy[n,o,i,j],  db[o] = sum dy
  *
- * The master weights lie as the model file has them, (o, c, u, v) in f32; each kernel gets a copy in its own
- * layout when the weights change (1M floats: well under 1 % of a step). */
+ * The master weights lie as the model file has them, (o, c, u, v) in f32; each kernel gets a copy in its own layout
+ * and type when the weights change.
+ *
+ * 3x3 kernels of stride 1 are done by Winograd's F(4x4, 3x3) (Lavin & Gray 2016) in f32: a quarter of the
+ * multiplications. You may find it odd that backward data is then a forward kernel: the gradient of a convolution is
+ * a convolution with the kernel turned round, in and out exchanged, and only forward kernels of inference take
+ * weights transformed ahead (1.4 times the speed here). */
 #include "nn/op.h"
 
 #include <stdlib.h>
 #include <string.h>
 
+/* A copy of the weights for one kernel. */
+typedef struct copy {
+    dnnl_memory_t master, memory; /* the same where layouts agree */
+    lk__kernel reorder;
+    void *data;
+} copy;
+
 typedef struct conv {
     lk__op op; /* first: an lk__op * is a conv * */
-    dnnl_stream_t stream;
+    dnnl_stream_t *streams;
     lk__kernel forward, backward_data, backward_weights;
-    lk__kernel load_forward, load_backward, store_grad; /* reorders; nothing where layouts agree */
-    dnnl_memory_t x, y, dx, dy, bias, dbias;
-    dnnl_memory_t w, w_forward, w_backward; /* master, copies */
-    dnnl_memory_t dw, dw_kernel;
+    copy w_forward, w_backward;
+    lk__param *weight, *bias;
+    float *turned; /* weights for backward data by a forward kernel: (c, o, kernel turned round); NULL: not so */
+    lk__kernel store; /* the summed gradient to the param's layout */
+    size_t dw_bytes;  /* of a lane's dw, before its db */
 } conv;
 
-static void run2(conv *c, const lk__kernel *k, dnnl_memory_t from, dnnl_memory_t to) {
-    dnnl_exec_arg_t args[] = {{DNNL_ARG_FROM, from}, {DNNL_ARG_TO, to}};
-    lk__kernel_run(k, c->stream, 2, args);
+/* ---- copies of the weights ---- */
+
+static void copy_free(copy *c) {
+    lk__kernel_free(&c->reorder);
+    if (c->memory && c->memory != c->master) dnnl_memory_destroy(c->memory);
+    if (c->master) dnnl_memory_destroy(c->master);
+    *c = (copy){0};
 }
+
+static dnnl_status_t copy_new(dnnl_engine_t engine, float *plain, const dnnl_memory_desc_t *from,
+                              const dnnl_memory_desc_t *wanted, copy *out) {
+    copy c = {0};
+    dnnl_status_t e = dnnl_memory_create(&c.master, from, engine, plain);
+    c.memory = c.master;
+    if (!e && !dnnl_memory_desc_equal(from, wanted)) {
+        c.memory = NULL;
+        e = dnnl_memory_create(&c.memory, wanted, engine, DNNL_MEMORY_ALLOCATE);
+        if (!e) e = lk__kernel_new_reorder(from, wanted, engine, &c.reorder);
+    }
+    if (!e) e = dnnl_memory_get_data_handle(c.memory, &c.data);
+    if (e)
+        copy_free(&c);
+    else
+        *out = c;
+    return e;
+}
+
+static void copy_load(const copy *c, dnnl_stream_t stream) {
+    void *from, *to;
+    if (!c->reorder.primitive) return;
+    dnnl_memory_get_data_handle(c->master, &from);
+    dnnl_memory_get_data_handle(c->memory, &to);
+    lk__kernel_run(&c->reorder, stream, 0, NULL, (void *[]){from, to});
+}
+
+static void turn(const conv *c) {
+    const lk__param *w = c->weight;
+    size_t o = (size_t)w->shape[0], i = (size_t)w->shape[1], k = (size_t)(w->shape[2] * w->shape[3]);
+    for (size_t a = 0; a < o; a++)
+        for (size_t b = 0; b < i; b++)
+            for (size_t j = 0; j < k; j++) c->turned[(b * o + a) * k + k - 1 - j] = w->value[(a * i + b) * k + j];
+}
+
+/* ---- the step ---- */
 
 static void conv_load(lk__op *op) {
     conv *c = (conv *)op;
-    run2(c, &c->load_forward, c->w, c->w_forward);
-    run2(c, &c->load_backward, c->w, c->w_backward);
+    if (c->turned) turn(c);
+    copy_load(&c->w_forward, c->streams[0]);
+    copy_load(&c->w_backward, c->streams[0]);
 }
 
-static void conv_forward(lk__op *op) {
+static void conv_forward(lk__op *op, const lk__job *job) {
     conv *c = (conv *)op;
-    dnnl_exec_arg_t args[] = {{DNNL_ARG_SRC, c->x},
-                              {DNNL_ARG_WEIGHTS, c->w_forward},
-                              {DNNL_ARG_DST, c->y},
-                              {DNNL_ARG_BIAS, c->bias}};
-    lk__kernel_run(&c->forward, c->stream, c->bias ? 4 : 3, args);
+    void *data[] = {(void *)(uintptr_t)job->in[0], c->w_forward.data, job->out, c->bias ? c->bias->value : NULL};
+    lk__kernel_run(&c->forward, c->streams[job->worker], job->worker, job->scratch, data);
 }
 
-static void conv_backward(lk__op *op) {
+static void conv_backward(lk__op *op, const lk__job *job) {
     conv *c = (conv *)op;
-    dnnl_exec_arg_t weights[] = {{DNNL_ARG_SRC, c->x},
-                                 {DNNL_ARG_DIFF_DST, c->dy},
-                                 {DNNL_ARG_DIFF_WEIGHTS, c->dw_kernel},
-                                 {DNNL_ARG_DIFF_BIAS, c->dbias}};
-    lk__kernel_run(&c->backward_weights, c->stream, c->bias ? 4 : 3, weights);
-    run2(c, &c->store_grad, c->dw_kernel, c->dw);
-    if (!op->x_grad) return;
-    dnnl_exec_arg_t data[] = {
-        {DNNL_ARG_DIFF_DST, c->dy}, {DNNL_ARG_WEIGHTS, c->w_backward}, {DNNL_ARG_DIFF_SRC, c->dx}};
-    lk__kernel_run(&c->backward_data, c->stream, 3, data);
-    if (op->x_accumulate) lk__accumulate(op->scratch, op->x->grad, lk__act_count(op->x));
+    void *x = (void *)(uintptr_t)job->in[0], *dy = (void *)(uintptr_t)job->dout;
+    char *dw = job->lane_begins ? job->sum : job->spare;
+    lk__kernel_run(&c->backward_weights, c->streams[job->worker], job->worker, job->scratch,
+                   (void *[]){x, dy, dw, dw + c->dw_bytes});
+    if (!job->lane_begins)
+        lk__add_values(job->spare, LK_PRECISION_F32, job->sum, LK_PRECISION_F32, op->weight_bytes / sizeof(float));
+    if (job->din[0])
+        lk__kernel_run(&c->backward_data, c->streams[job->worker], job->worker, job->scratch,
+                       (void *[]){dy, c->w_backward.data, job->din[0]});
 }
 
-static void conv_bind(lk__op *op) {
+static void conv_finish(lk__op *op, float *sums, int lanes) {
     conv *c = (conv *)op;
-    dnnl_memory_set_data_handle(c->x, op->x->value);
-    dnnl_memory_set_data_handle(c->y, op->y->value);
-    lk__kernel_place(&c->forward, op->kernel_scratch);
-    lk__kernel_place(&c->backward_data, op->kernel_scratch);
-    lk__kernel_place(&c->backward_weights, op->kernel_scratch);
-    if (!c->backward_weights.primitive) return;
-    dnnl_memory_set_data_handle(c->dy, op->y->grad);
-    if (op->x_grad) dnnl_memory_set_data_handle(c->dx, op->x_accumulate ? op->scratch : op->x->grad);
+    lk__sum_lanes(sums, op->weight_bytes / sizeof(float), lanes);
+    if (c->store.primitive)
+        lk__kernel_run(&c->store, c->streams[0], 0, NULL, (void *[]){sums, c->weight->grad});
+    else
+        memcpy(c->weight->grad, sums, c->weight->count * sizeof(float));
+    if (c->bias) memcpy(c->bias->grad, (char *)sums + c->dw_bytes, c->bias->count * sizeof(float));
 }
 
 static void conv_free(lk__op *op) {
     conv *c = (conv *)op;
-    lk__kernel *kernels[] = {&c->forward,      &c->backward_data, &c->backward_weights,
-                             &c->load_forward, &c->load_backward, &c->store_grad};
-    if (c->w_forward == c->w) c->w_forward = NULL;
-    if (c->w_backward == c->w) c->w_backward = NULL;
-    if (c->dw_kernel == c->dw) c->dw_kernel = NULL;
-    dnnl_memory_t memories[] = {c->x, c->y,         c->dx,         c->dy, c->bias,     c->dbias,
-                                c->w, c->w_forward, c->w_backward, c->dw, c->dw_kernel};
-    for (size_t i = 0; i < sizeof kernels / sizeof *kernels; i++) lk__kernel_free(kernels[i]);
-    for (size_t i = 0; i < sizeof memories / sizeof *memories; i++)
-        if (memories[i]) dnnl_memory_destroy(memories[i]);
+    lk__kernel_free(&c->forward);
+    lk__kernel_free(&c->backward_data);
+    lk__kernel_free(&c->backward_weights);
+    lk__kernel_free(&c->store);
+    copy_free(&c->w_forward);
+    copy_free(&c->w_backward);
+    free(c->turned);
     free(c);
 }
 
-/* A kernel's own copy of the master weights, and the reorder between them (from or to the master). */
-static dnnl_status_t copy_of(const lk__context *k, dnnl_memory_t master, const dnnl_memory_desc_t *wanted,
-                             bool to_master, dnnl_memory_t *memory, lk__kernel *reorder) {
-    const dnnl_memory_desc_t *plain;
-    dnnl_memory_get_memory_desc(master, &plain);
-    if (dnnl_memory_desc_equal(plain, wanted)) {
-        *memory = master;
-        return dnnl_success;
-    }
-    dnnl_status_t s = dnnl_memory_create(memory, wanted, k->engine, DNNL_MEMORY_ALLOCATE);
-    if (s) return s;
-    return lk__kernel_new_reorder(to_master ? wanted : plain, to_master ? plain : wanted, k->engine, reorder);
-}
+/* ---- making ---- */
 
 typedef struct shapes {
-    dnnl_memory_desc_t x, y, w_any, w_plain, bias;
-    dnnl_dims_t stride, pad;
-    dnnl_alg_kind_t algorithm;
+    dnnl_memory_desc_t x, y, dy, w_any, w_plain, turned_any, turned_plain, dw_any, bias;
+    dnnl_dims_t stride, pad, turned_pad;
     bool has_bias, linear;
 } shapes;
 
-static dnnl_status_t describe(const lk__context *k, const lk__act *x, const lk__act *y, shapes *s) {
+static dnnl_status_t describe(const lk__context *k, const lk__act *x, const lk__act *y, const lk__op *op, shapes *s) {
     const lk__layer *l = k->layer;
-    bool depthwise = l->kind == LK__DWCONV;
     s->linear = l->kind == LK__LINEAR;
     s->has_bias = l->bias;
-    int kh = s->linear ? x->h : l->kernel, kw = s->linear ? x->w : l->kernel, rank = depthwise ? 5 : 4;
-    lk__act_desc(x, &s->x);
-    lk__act_desc(y, &s->y);
-    dnnl_dims_t dense = {y->c, x->c, kh, kw}, grouped = {x->c, 1, 1, kh, kw}, channels = {y->c},
-                flat = {y->n, y->c};
-    dnnl_status_t e = dnnl_memory_desc_init_by_tag(&s->w_any, rank, depthwise ? grouped : dense, dnnl_f32,
-                                                   dnnl_format_tag_any);
-    if (!e)
-        e = dnnl_memory_desc_init_by_tag(&s->w_plain, rank, depthwise ? grouped : dense, dnnl_f32,
-                                         depthwise ? dnnl_goihw : dnnl_oihw);
+    int kh = s->linear ? x->h : l->kernel, kw = s->linear ? x->w : l->kernel;
+    dnnl_data_type_t type = op->type == LK_PRECISION_BF16 ? dnnl_bf16 : dnnl_f32,
+                     out_type = op->out_type == LK_PRECISION_BF16 ? dnnl_bf16 : dnnl_f32;
+    lk__act_desc(x, op->images, op->type, &s->x);
+    lk__act_desc(y, op->images, op->out_type, &s->y);
+    lk__act_desc(y, op->images, op->type, &s->dy);
+    dnnl_dims_t w = {y->c, x->c, kh, kw}, turned = {x->c, y->c, kh, kw}, channels = {y->c}, flat = {op->images, y->c};
+    dnnl_status_t e = dnnl_memory_desc_init_by_tag(&s->w_any, 4, w, type, dnnl_format_tag_any);
+    if (!e) e = dnnl_memory_desc_init_by_tag(&s->w_plain, 4, w, dnnl_f32, dnnl_oihw);
+    if (!e) e = dnnl_memory_desc_init_by_tag(&s->dw_any, 4, w, dnnl_f32, dnnl_format_tag_any);
+    if (!e) e = dnnl_memory_desc_init_by_tag(&s->turned_any, 4, turned, type, dnnl_format_tag_any);
+    if (!e) e = dnnl_memory_desc_init_by_tag(&s->turned_plain, 4, turned, dnnl_f32, dnnl_oihw);
     if (!e) e = dnnl_memory_desc_init_by_tag(&s->bias, 1, channels, dnnl_f32, dnnl_a);
-    if (!e && s->linear) e = dnnl_memory_desc_init_by_tag(&s->y, 2, flat, dnnl_f32, dnnl_ab);
-    for (int i = 0; i < 2; i++) s->stride[i] = l->stride, s->pad[i] = l->pad;
+    if (!e && s->linear) e = dnnl_memory_desc_init_by_tag(&s->y, 2, flat, out_type, dnnl_ab);
+    if (!e && s->linear) e = dnnl_memory_desc_init_by_tag(&s->dy, 2, flat, type, dnnl_ab);
+    for (int i = 0; i < 2; i++) s->stride[i] = l->stride, s->pad[i] = l->pad, s->turned_pad[i] = kh - 1 - l->pad;
     return e;
 }
 
-/* One operation of the three; w is the descriptor of weights or of their gradient. */
-static dnnl_status_t make(const lk__context *k, const shapes *s, dnnl_prop_kind_t pass,
-                          dnnl_primitive_desc_t hint, dnnl_primitive_desc_t *desc, lk__kernel *kernel,
-                          size_t *bytes) {
-    dnnl_convolution_desc_t c;
+static dnnl_status_t make_forward(const lk__context *k, conv *c, const shapes *s, dnnl_alg_kind_t algorithm,
+                                  dnnl_primitive_desc_t *desc) {
+    dnnl_convolution_desc_t d;
     dnnl_inner_product_desc_t p;
     const dnnl_memory_desc_t *bias = s->has_bias ? &s->bias : NULL;
-    const_dnnl_op_desc_t op = s->linear ? (const_dnnl_op_desc_t)&p : (const_dnnl_op_desc_t)&c;
-    dnnl_status_t e;
-    if (pass == dnnl_backward_data)
-        e = s->linear ? dnnl_inner_product_backward_data_desc_init(&p, &s->x, &s->w_any, &s->y)
-                      : dnnl_convolution_backward_data_desc_init(&c, s->algorithm, &s->x, &s->w_any, &s->y,
-                                                                 s->stride, s->pad, s->pad);
-    else if (pass == dnnl_backward_weights)
-        e = s->linear ? dnnl_inner_product_backward_weights_desc_init(&p, &s->x, &s->w_any, bias, &s->y)
-                      : dnnl_convolution_backward_weights_desc_init(&c, s->algorithm, &s->x, &s->w_any, bias,
-                                                                    &s->y, s->stride, s->pad, s->pad);
-    else
-        e = s->linear ? dnnl_inner_product_forward_desc_init(&p, pass, &s->x, &s->w_any, bias, &s->y)
-                      : dnnl_convolution_forward_desc_init(&c, pass, s->algorithm, &s->x, &s->w_any, bias,
-                                                           &s->y, s->stride, s->pad, s->pad);
-    return e ? e : lk__kernel_new(op, k->engine, hint, desc, kernel, bytes);
+    dnnl_prop_kind_t prop = k->training && algorithm == dnnl_convolution_direct ? dnnl_forward_training
+                                                                                 : dnnl_forward_inference;
+    dnnl_status_t e = s->linear ? dnnl_inner_product_forward_desc_init(&p, prop, &s->x, &s->w_any, bias, &s->y)
+                                : dnnl_convolution_forward_desc_init(&d, prop, algorithm, &s->x, &s->w_any, bias,
+                                                                     &s->y, s->stride, s->pad, s->pad);
+    if (!e) e = lk__desc_new(s->linear ? (const_dnnl_op_desc_t)&p : (const_dnnl_op_desc_t)&d, k->engine, NULL, desc);
+    if (e) return e;
+    const dnnl_memory_desc_t *w = dnnl_primitive_desc_query_md(*desc, dnnl_query_weights_md, 0);
+    lk__arg args[] = {{DNNL_ARG_SRC, &s->x}, {DNNL_ARG_WEIGHTS, w}, {DNNL_ARG_DST, &s->y}, {DNNL_ARG_BIAS, &s->bias}};
+    e = lk__kernel_new(*desc, k, s->has_bias ? 4 : 3, args, &c->forward);
+    return e ? e : copy_new(k->engine, c->weight->value, &s->w_plain, w, &c->w_forward);
 }
 
-static dnnl_status_t make_all(const lk__context *k, conv *c, const shapes *s) {
-    size_t *bytes = &c->op.kernel_bytes;
-    dnnl_primitive_desc_t forward, desc;
-    dnnl_status_t e = make(k, s, k->training ? dnnl_forward_training : dnnl_forward_inference, NULL, &forward,
-                           &c->forward, bytes);
+/* The forward pass that backward kernels take as a hint: of training, in the type of the gradient. */
+static dnnl_status_t make_hint(const lk__context *k, const shapes *s, dnnl_alg_kind_t algorithm,
+                               dnnl_primitive_desc_t *desc) {
+    dnnl_convolution_desc_t d;
+    dnnl_inner_product_desc_t p;
+    const dnnl_memory_desc_t *bias = s->has_bias ? &s->bias : NULL;
+    dnnl_status_t e = s->linear ? dnnl_inner_product_forward_desc_init(&p, dnnl_forward_training, &s->x, &s->w_any,
+                                                                       bias, &s->dy)
+                                : dnnl_convolution_forward_desc_init(&d, dnnl_forward_training, algorithm, &s->x,
+                                                                     &s->w_any, bias, &s->dy, s->stride, s->pad,
+                                                                     s->pad);
+    return e ? e
+             : lk__desc_new(s->linear ? (const_dnnl_op_desc_t)&p : (const_dnnl_op_desc_t)&d, k->engine, NULL, desc);
+}
+
+static dnnl_status_t make_weights(const lk__context *k, conv *c, const shapes *s, dnnl_alg_kind_t algorithm,
+                                  dnnl_primitive_desc_t hint) {
+    dnnl_convolution_desc_t d;
+    dnnl_inner_product_desc_t p;
+    dnnl_primitive_desc_t desc;
+    const dnnl_memory_desc_t *bias = s->has_bias ? &s->bias : NULL;
+    dnnl_status_t e = s->linear
+                          ? dnnl_inner_product_backward_weights_desc_init(&p, &s->x, &s->dw_any, bias, &s->dy)
+                          : dnnl_convolution_backward_weights_desc_init(&d, algorithm, &s->x, &s->dw_any, bias,
+                                                                        &s->dy, s->stride, s->pad, s->pad);
+    if (!e) e = lk__desc_new(s->linear ? (const_dnnl_op_desc_t)&p : (const_dnnl_op_desc_t)&d, k->engine, hint, &desc);
     if (e) return e;
-    e = copy_of(k, c->w, dnnl_primitive_desc_query_md(forward, dnnl_query_weights_md, 0), false,
-                &c->w_forward, &c->load_forward);
-    if (!e && k->training) {
-        e = make(k, s, dnnl_backward_weights, forward, &desc, &c->backward_weights, bytes);
-        if (!e) {
-            e = copy_of(k, c->dw, dnnl_primitive_desc_query_md(desc, dnnl_query_diff_weights_md, 0), true,
-                        &c->dw_kernel, &c->store_grad);
-            dnnl_primitive_desc_destroy(desc);
-        }
-        if (!e) e = make(k, s, dnnl_backward_data, forward, &desc, &c->backward_data, bytes);
-        if (!e) {
-            e = copy_of(k, c->w, dnnl_primitive_desc_query_md(desc, dnnl_query_weights_md, 0), false,
-                        &c->w_backward, &c->load_backward);
-            dnnl_primitive_desc_destroy(desc);
-        }
-    }
-    dnnl_primitive_desc_destroy(forward);
+    const dnnl_memory_desc_t *dw = dnnl_primitive_desc_query_md(desc, dnnl_query_diff_weights_md, 0);
+    lk__arg args[] = {{DNNL_ARG_SRC, &s->x},
+                      {DNNL_ARG_DIFF_DST, &s->dy},
+                      {DNNL_ARG_DIFF_WEIGHTS, dw},
+                      {DNNL_ARG_DIFF_BIAS, &s->bias}};
+    e = lk__kernel_new(desc, k, s->has_bias ? 4 : 3, args, &c->backward_weights);
+    if (!e && !dnnl_memory_desc_equal(dw, &s->w_plain))
+        e = lk__kernel_new_reorder(dw, &s->w_plain, k->engine, &c->store);
+    c->dw_bytes = (dnnl_memory_desc_get_size(dw) + 63) / 64 * 64;
+    c->op.weight_bytes = c->dw_bytes + (s->has_bias ? c->bias->count * sizeof(float) : 0);
+    dnnl_primitive_desc_destroy(desc);
     return e;
 }
 
-/* Winograd (Lavin & Gray 2016) trades multiplications for additions: 1.4 times the speed of a whole training
- * step here. Only in training: one photo at a time the direct kernels are as fast, and need no large scratch
- * memory. */
-static bool winograd_suits(const lk__context *k) {
-    const lk__layer *l = k->layer;
-    return k->training && l->kind == LK__CONV && l->kernel == 3 && l->stride == 1 && l->in_c % 16 == 0 &&
-           l->out % 16 == 0;
+/* Backward data by a forward kernel over turned weights. */
+static dnnl_status_t make_turned(const lk__context *k, conv *c, const shapes *s) {
+    dnnl_convolution_desc_t d;
+    dnnl_primitive_desc_t desc;
+    dnnl_status_t e = dnnl_convolution_forward_desc_init(&d, dnnl_forward_inference, dnnl_convolution_winograd,
+                                                         &s->dy, &s->turned_any, NULL, &s->x, s->stride,
+                                                         s->turned_pad, s->turned_pad);
+    if (!e) e = lk__desc_new(&d, k->engine, NULL, &desc);
+    if (e) return e;
+    const dnnl_memory_desc_t *w = dnnl_primitive_desc_query_md(desc, dnnl_query_weights_md, 0);
+    lk__arg args[] = {{DNNL_ARG_SRC, &s->dy}, {DNNL_ARG_WEIGHTS, w}, {DNNL_ARG_DST, &s->x}};
+    c->turned = malloc(c->weight->count * sizeof(float));
+    e = c->turned ? lk__kernel_new(desc, k, 3, args, &c->backward_data) : dnnl_out_of_memory;
+    if (!e) e = copy_new(k->engine, c->turned, &s->turned_plain, w, &c->w_backward);
+    dnnl_primitive_desc_destroy(desc);
+    return e;
 }
 
-static lk_status conv_new(const lk__context *k, dnnl_alg_kind_t algorithm, lk__act *x, lk__act *y,
-                          lk__op **out, lk_error *err) {
+static dnnl_status_t make_data(const lk__context *k, conv *c, const shapes *s, dnnl_primitive_desc_t hint) {
+    dnnl_convolution_desc_t d;
+    dnnl_inner_product_desc_t p;
+    dnnl_primitive_desc_t desc;
+    dnnl_status_t e = s->linear ? dnnl_inner_product_backward_data_desc_init(&p, &s->x, &s->w_any, &s->dy)
+                                : dnnl_convolution_backward_data_desc_init(&d, dnnl_convolution_direct, &s->x,
+                                                                           &s->w_any, &s->dy, s->stride, s->pad,
+                                                                           s->pad);
+    if (!e) e = lk__desc_new(s->linear ? (const_dnnl_op_desc_t)&p : (const_dnnl_op_desc_t)&d, k->engine, hint, &desc);
+    if (e) return e;
+    const dnnl_memory_desc_t *w = dnnl_primitive_desc_query_md(desc, dnnl_query_weights_md, 0);
+    lk__arg args[] = {{DNNL_ARG_DIFF_DST, &s->dy}, {DNNL_ARG_WEIGHTS, w}, {DNNL_ARG_DIFF_SRC, &s->x}};
+    e = lk__kernel_new(desc, k, 3, args, &c->backward_data);
+    if (!e) e = copy_new(k->engine, c->weight->value, &s->w_plain, w, &c->w_backward);
+    dnnl_primitive_desc_destroy(desc);
+    return e;
+}
+
+static dnnl_status_t make_all(const lk__context *k, conv *c, const shapes *s, dnnl_alg_kind_t algorithm) {
+    dnnl_primitive_desc_t forward = NULL, hint = NULL;
+    dnnl_status_t e = make_forward(k, c, s, algorithm, &forward);
+    if (!e && k->training) {
+        e = make_hint(k, s, algorithm, &hint);
+        if (!e) e = make_weights(k, c, s, algorithm, hint);
+        if (!e) e = algorithm == dnnl_convolution_winograd ? make_turned(k, c, s) : make_data(k, c, s, hint);
+    }
+    if (forward) dnnl_primitive_desc_destroy(forward);
+    if (hint) dnnl_primitive_desc_destroy(hint);
+    return e;
+}
+
+static bool winograd_suits(const lk__context *k, const lk__op *op) {
+    const lk__layer *l = k->layer;
+    return op->type == LK_PRECISION_F32 && l->kind == LK__CONV && l->kernel == 3 && l->stride == 1 &&
+           l->in_c % 16 == 0 && l->out % 16 == 0;
+}
+
+static lk_status conv_new(const lk__context *k, dnnl_alg_kind_t algorithm, const lk__op *as, const lk__act *x,
+                          const lk__act *y, lk__op **out, lk_error *err) {
     conv *c = calloc(1, sizeof *c);
     if (!c) return lk__fail_memory(err, sizeof *c, "a convolution");
-    c->op = (lk__op){.bind = conv_bind,
-                     .load = conv_load,
-                     .forward = conv_forward,
-                     .backward = conv_backward,
-                     .free = conv_free,
-                     .needs_x = true};
-    c->stream = k->stream;
-    lk__param *w = lk__weights_find(k->weights, k->index, "weight"),
-              *b = lk__weights_find(k->weights, k->index, "bias");
-    shapes s = {.algorithm = algorithm};
-    dnnl_status_t e = describe(k, x, y, &s);
-    if (!e) e = dnnl_memory_create(&c->w, &s.w_plain, k->engine, w->value);
-    if (!e) e = dnnl_memory_create(&c->x, &s.x, k->engine, DNNL_MEMORY_NONE);
-    if (!e) e = dnnl_memory_create(&c->y, &s.y, k->engine, DNNL_MEMORY_NONE);
-    if (!e && b) e = dnnl_memory_create(&c->bias, &s.bias, k->engine, b->value);
-    if (!e && k->training) e = dnnl_memory_create(&c->dw, &s.w_plain, k->engine, w->grad);
-    if (!e && k->training) e = dnnl_memory_create(&c->dx, &s.x, k->engine, DNNL_MEMORY_NONE);
-    if (!e && k->training) e = dnnl_memory_create(&c->dy, &s.y, k->engine, DNNL_MEMORY_NONE);
-    if (!e && k->training && b) e = dnnl_memory_create(&c->dbias, &s.bias, k->engine, b->grad);
-    if (!e) e = make_all(k, c, &s);
+    c->op = *as;
+    c->streams = k->streams;
+    c->weight = lk__weights_find(k->weights, k->index, "weight");
+    c->bias = lk__weights_find(k->weights, k->index, "bias");
+    const lk__layer *l = k->layer;
+    snprintf(c->op.what, sizeof c->op.what, "%s %dx%d%s %d->%d @%d%s", lk__kind_name(l->kind), l->kernel, l->kernel,
+             l->stride > 1 ? " /2" : "", l->in_c, l->out, l->out_h,
+             algorithm == dnnl_convolution_winograd ? " winograd" : "");
+    shapes s = {0};
+    dnnl_status_t e = describe(k, x, y, &c->op, &s);
+    if (!e) e = make_all(k, c, &s, algorithm);
     if (e) {
         conv_free(&c->op);
         return lk__dnnl_check(e, "a convolution", err);
     }
+    size_t *most = &c->op.scratch_bytes;
+    *most = c->forward.scratch_bytes;
+    if (c->backward_data.scratch_bytes > *most) *most = c->backward_data.scratch_bytes;
+    if (c->backward_weights.scratch_bytes > *most) *most = c->backward_weights.scratch_bytes;
     *out = &c->op;
     return LK_OK;
 }
 
-lk_status lk__conv_new(const lk__context *k, lk__act *x, lk__act *y, lk__op **out, lk_error *err) {
-    if (winograd_suits(k) && conv_new(k, dnnl_convolution_winograd, x, y, out, NULL) == LK_OK) return LK_OK;
-    return conv_new(k, dnnl_convolution_direct, x, y, out, err);
+lk_status lk__conv_new(const lk__context *k, const lk__act *x, const lk__act *y, lk__op **out, lk_error *err) {
+    lk__op op = {.type = k->type,
+                 .out_type = y->type,
+                 .images = k->images,
+                 .needs_x = true,
+                 .load = conv_load,
+                 .forward = conv_forward,
+                 .backward = conv_backward,
+                 .finish = conv_finish,
+                 .free = conv_free};
+    if (winograd_suits(k, &op) && conv_new(k, dnnl_convolution_winograd, &op, x, y, out, NULL) == LK_OK)
+        return LK_OK;
+    return conv_new(k, dnnl_convolution_direct, &op, x, y, out, err);
 }

@@ -1,225 +1,306 @@
-/* net.c: from a list of layers to steps that run. The one place that decides what is fused, where each buffer
- * lies and in which order things happen.
+/* net.c: from a list of layers to steps that run (run.c). The one place that decides what is fused, how much is done
+ * at a time and where each buffer lies.
  *
- *   compile: layers -> steps (batch norm + add + rectifier become one) and activations
- *   plan:    when is each buffer alive? Buffers whose lives do not meet share memory
- *   bind:    one arena on huge pages, pointers to the steps
+ *   compile: layers -> steps and activations; batch norm and rectifier become part of the activation before them
+ *   plan:    when is each activation alive? Those whose lives do not meet share memory
+ *   bind:    one arena on huge pages
  *
  * With N steps, forward of step i happens at time i and its backward at time 2N - 1 - i. */
-#include "nn/op.h"
+#include "nn/run.h"
 
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 
-enum { STEPS_MAX = LK__LAYERS_MAX, BUFFERS_MAX = 4 * STEPS_MAX + 3 };
+/* A buffer in the arena: live from step `first` to `last`; offset set by the planner. */
+typedef struct buffer {
+    size_t bytes, offset;
+    int first, last;
+} buffer;
 
-struct lk__net {
-    dnnl_engine_t engine;
-    dnnl_stream_t stream;
-    bool training;
-    lk__net_options options;
-    lk__weights *weights;
-    int steps, acts, buffers;
-    lk__op *step[STEPS_MAX];
-    lk__act act[STEPS_MAX + 1];
-    lk__buffer buffer[BUFFERS_MAX];
-    char *arena;
-    size_t arena_bytes;
-};
-
-/* ---- compile ----------------------------------------------------------------------------------- */
+enum { STACK_MAX = 16, BUFFERS_MAX = 2 * (LK__STEPS_MAX + 1) };
 
 typedef struct builder {
     lk__net *net;
     const lk__spec *spec;
-    lk__weights *weights;
-    lk__act *now, *stack[16];
+    lk__act *now, *stack[STACK_MAX];
     int depth;
+    buffer buffers[BUFFERS_MAX];
+    int count;
+    size_t bytes; /* of all buffers, placed */
     lk_error *err;
 } builder;
 
-static int new_buffer(lk__net *net, size_t bytes) {
-    net->buffer[net->buffers] = (lk__buffer){.bytes = bytes, .first = 1 << 30, .last = -1};
-    return net->buffers++;
-}
+/* ---- compile ----------------------------------------------------------------------------------- */
 
-static lk__act *new_act(lk__net *net, int n, int c, int h, int w) {
+static lk__act *new_act(lk__net *net, int c, int h, int w, lk_precision type) {
     lk__act *a = &net->act[net->acts++];
     int block = lk__dnnl_block();
-    *a = (lk__act){.n = n, .c = c, .h = h, .w = w, .block = c % block == 0 ? block : 1, .grad_buffer = -1};
-    a->value_buffer = new_buffer(net, lk__act_count(a) * sizeof(float));
-    if (net->training) a->grad_buffer = new_buffer(net, lk__act_count(a) * sizeof(float));
+    *a = (lk__act){.n = net->part,
+                   .c = c,
+                   .h = h,
+                   .w = w,
+                   .block = c % block == 0 ? block : 1,
+                   .type = h * w == 1 ? LK_PRECISION_F32 : type, /* few values, and next to the loss */
+                   .value_buffer = -1,
+                   .grad_buffer = -1};
     return a;
 }
 
-static int consumers(const lk__net *net, const lk__act *a) {
-    int n = 0;
-    for (int i = 0; i < net->steps; i++) n += (net->step[i]->x == a) + (net->step[i]->residual == a);
-    return n;
+/* Images in one call of a step's kernel: what it reads and writes fits into the second level cache, but a kernel with
+ * many weights wants enough images to read them for. */
+static int images_a_call(const lk__net *net, const lk__layer *l) {
+    double in = (double)l->in_c * l->in_h * l->in_w, out = (double)l->out_c * l->out_h * l->out_w;
+    double weights = (double)l->out * l->in_c * l->kernel * l->kernel, most = 192e3 + weights / 2;
+    int images = 1;
+    for (int i = 2; i <= net->part && (i == 2 || i <= net->part / 4); i++)
+        if (net->part % i == 0 && i * (in + out) <= most) images = i;
+    return images;
 }
 
-/* Batch norm, add and rectifier from layer i on become one step; returns how many layers it took. */
-static lk_status add_norm(builder *b, lk__context *k, int i, int *taken, lk__op **op, lk__act **y) {
+static lk__context context_of(const builder *b, int i) {
+    lk__net *net = b->net;
+    const lk__layer *l = &b->spec->layers[i];
+    return (lk__context){.engine = net->engine,
+                         .streams = net->streams,
+                         .workers = net->workers,
+                         .ranks = net->options.ranks,
+                         .weights = net->weights,
+                         .layer = l,
+                         .index = i,
+                         .training = net->options.training,
+                         .type = b->now == &net->act[0] ? net->options.precision : b->now->type,
+                         .images = images_a_call(net, l)};
+}
+
+static bool only_reader_so_far(const builder *b, const lk__act *a) {
+    for (int i = 0; i < b->depth; i++)
+        if (b->stack[i] == a) return false;
+    for (int i = 0; i < b->net->steps; i++)
+        if (b->net->step[i]->in[0].act == a || b->net->step[i]->in[1].act == a) return false;
+    return true;
+}
+
+static void append(builder *b, lk__op *op, int layer, lk__act *x, lk__act *residual, lk__act *y) {
+    op->in[0].act = x;
+    op->in[1].act = residual;
+    op->y = y;
+    op->layer = layer;
+    b->net->step[b->net->steps++] = op;
+    b->now = y;
+}
+
+static lk_status add_step(builder *b, int i, lk__act *residual,
+                          lk_status (*make)(const lk__context *, const lk__act *, const lk__act *, lk__op **,
+                                            lk_error *)) {
+    const lk__layer *l = &b->spec->layers[i];
+    lk__context k = context_of(b, i);
+    lk__op *op;
+    if (b->net->steps == LK__STEPS_MAX) return lk__fail(b->err, LK_INVALID, "net: more than %d steps", LK__STEPS_MAX);
+    lk__act *x = b->now, *y = new_act(b->net, l->out_c, l->out_h, l->out_w, b->net->options.precision);
+    lk_status status = make(&k, x, y, &op, b->err);
+    if (status == LK_OK) append(b, op, i, x, residual, y);
+    return status;
+}
+
+/* Batch norm and the rectifier after it; returns how many layers that are. Somebody else who reads the activation as
+ * it is now (or the photos) makes a copy necessary. */
+static lk_status add_norm(builder *b, int i, int *taken) {
     const lk__spec *s = b->spec;
     int batchnorm = -1, activation = -1, at = i;
-    lk__act *residual = NULL;
     if (s->layers[at].kind == LK__BATCHNORM) batchnorm = at++;
-    if (at < s->count && s->layers[at].kind == LK__ADD) {
-        residual = b->stack[--b->depth];
-        at++;
-    }
-    if (at < s->count && (s->layers[at].kind == LK__PRELU || s->layers[at].kind == LK__RELU))
-        activation = at++;
-    *y = new_act(b->net, b->now->n, b->now->c, b->now->h, b->now->w);
-    lk_status status = lk__norm_new(k, batchnorm, activation, b->now, residual, *y, op, b->err);
-    if (status != LK_OK) return status;
-    (*op)->residual = residual;
+    if (at < s->count && (s->layers[at].kind == LK__PRELU || s->layers[at].kind == LK__RELU)) activation = at++;
     *taken = at - i;
-    return LK_OK;
+    lk_status status = LK_OK;
+    if (b->now == &b->net->act[0] || b->now->norm || !only_reader_so_far(b, b->now))
+        status = add_step(b, i, NULL, lk__add_new);
+    lk__context k = context_of(b, i);
+    return status == LK_OK ? lk__norm_new(&k, batchnorm, activation, b->now, &b->now->norm, b->err) : status;
 }
 
-static lk_status add_step(builder *b, int i, int *taken) {
-    const lk__layer *l = &b->spec->layers[i];
-    lk__net *net = b->net;
-    lk__context k = {net->engine, net->stream, b->weights, l, i, net->training};
-    lk__op *op = NULL;
-    lk__act *y = NULL;
-    lk_status status;
+static lk_status add_layer(builder *b, int i, int *taken) {
+    lk__act *other;
     *taken = 1;
-    switch (l->kind) {
+    switch (b->spec->layers[i].kind) {
     case LK__SAVE: b->stack[b->depth++] = b->now; return LK_OK;
     case LK__SWAP:
-        y = b->stack[b->depth - 1];
+        other = b->stack[b->depth - 1];
         b->stack[b->depth - 1] = b->now;
-        b->now = y;
+        b->now = other;
         return LK_OK;
+    case LK__ADD: return add_step(b, i, b->stack[--b->depth], lk__add_new);
     case LK__BATCHNORM:
-    case LK__ADD:
     case LK__PRELU:
-    case LK__RELU: status = add_norm(b, &k, i, taken, &op, &y); break;
-    default: {
-        lk_status (*make)(const lk__context *, lk__act *, lk__act *, lk__op **, lk_error *) =
-            l->kind == LK__GDCONV    ? lk__gdconv_new
-            : l->kind == LK__MAXPOOL ? lk__maxpool_new
-            : l->kind == LK__AVGPOOL ? lk__avgpool_new
-            : l->kind == LK__L2NORM  ? lk__l2norm_new
-                                     : lk__conv_new;
-        y = new_act(net, b->now->n, l->out_c, l->out_h, l->out_w);
-        status = make(&k, b->now, y, &op, b->err);
+    case LK__RELU: return add_norm(b, i, taken);
+    case LK__DWCONV: return add_step(b, i, NULL, lk__dwconv_new);
+    case LK__GDCONV:
+    case LK__AVGPOOL: return add_step(b, i, NULL, lk__global_new);
+    case LK__MAXPOOL: return add_step(b, i, NULL, lk__maxpool_new);
+    case LK__L2NORM: return add_step(b, i, NULL, lk__l2norm_new);
+    default: return add_step(b, i, NULL, lk__conv_new);
     }
-    }
-    if (status != LK_OK) return status;
-    op->x = b->now;
-    op->y = y;
-    op->scratch_buffer = -1;
-    op->kernel_buffer = op->kernel_bytes ? new_buffer(net, op->kernel_bytes) : -1;
-    net->step[net->steps++] = op;
-    b->now = y;
-    return LK_OK;
 }
 
-/* Backward order: the last consumer of an activation writes its gradient, earlier ones add to it. */
+/* Backward order: the last reader of an activation writes its gradient, earlier ones add to it. */
 static void route_gradients(lk__net *net) {
-    for (int i = net->steps - 1; i >= 0; i--) {
-        lk__op *op = net->step[i];
-        op->x_grad = op->x != &net->act[0];
-        if (op->residual) {
-            op->residual_accumulate = op->residual->grad_written;
-            op->residual->grad_written = true;
+    bool given[LK__STEPS_MAX + 1] = {false};
+    for (int i = net->steps - 1; i >= 0; i--)
+        for (int s = 1; s >= 0; s--) {
+            lk__slot *slot = &net->step[i]->in[s];
+            if (!slot->act) continue;
+            bool *seen = &given[slot->act - net->act];
+            slot->wants_grad = slot->act != &net->act[0]; /* nobody needs the gradient of a photo */
+            slot->adds = *seen;
+            *seen = true;
         }
-        op->x_accumulate = op->x->grad_written;
-        op->x->grad_written = true;
-        /* oneDNN writes, it does not add: it gets a place of its own. */
-        if (op->x_accumulate && op->x_grad)
-            op->scratch_buffer = new_buffer(net, lk__act_count(op->x) * sizeof(float));
-    }
+    for (int i = 0; i < net->steps; i++)
+        for (int s = 0; s < 2; s++) {
+            lk__slot *slot = &net->step[i]->in[s];
+            if (!slot->act) continue;
+            bool *waits = &given[slot->act - net->act];
+            slot->last = *waits;
+            *waits = false;
+        }
 }
 
 /* ---- plan -------------------------------------------------------------------------------------- */
 
-static void live(lk__net *net, int buffer, int time) {
-    if (buffer < 0) return;
-    lk__buffer *b = &net->buffer[buffer];
-    if (time < b->first) b->first = time;
-    if (time > b->last) b->last = time;
+static int new_buffer(builder *b, size_t bytes) {
+    b->buffers[b->count] = (buffer){.bytes = (bytes + 255) / 256 * 256, .first = 1 << 30, .last = -1};
+    return b->count++;
 }
 
-/* A step that works value by value may write over what it reads, if nobody else reads it. */
-static void share_in_place(lk__net *net) {
+static void live(builder *b, int index, int time) {
+    buffer *at = &b->buffers[index];
+    if (time < at->first) at->first = time;
+    if (time > at->last) at->last = time;
+}
+
+static void find_lives(builder *b) {
+    lk__net *net = b->net;
+    bool training = net->options.training;
+    for (int i = 1; i < net->acts; i++) { /* the photos have a place of their own */
+        lk__act *a = &net->act[i];
+        a->value_buffer = new_buffer(b, lk__act_count(a) * lk__type_bytes(a->type));
+        if (training) a->grad_buffer = new_buffer(b, lk__act_count(a) * lk__type_bytes(a->type));
+    }
     for (int i = 0; i < net->steps; i++) {
         lk__op *op = net->step[i];
-        if (!op->by_value || op->x == &net->act[0] || consumers(net, op->x) != 1) continue;
-        if (net->training)
-            op->x->grad_buffer = op->y->grad_buffer;
-        else
-            op->y->value_buffer = op->x->value_buffer;
+        int back = 2 * net->steps - 1 - i;
+        live(b, op->y->value_buffer, i);
+        for (int s = 0; s < 2; s++) {
+            lk__act *x = op->in[s].act;
+            if (!x || x == &net->act[0]) continue;
+            live(b, x->value_buffer, i);
+            if (!training) continue;
+            if (op->needs_x || x->norm) live(b, x->value_buffer, back);
+            live(b, x->grad_buffer, back);
+        }
+        if (!training) continue;
+        if (op->y->norm) live(b, op->y->value_buffer, back);
+        live(b, op->y->grad_buffer, back);
     }
+    live(b, net->step[net->steps - 1]->y->value_buffer, net->steps); /* the embedding */
+    if (training) live(b, net->step[net->steps - 1]->y->grad_buffer, net->steps);
 }
 
-static void find_lives(lk__net *net) {
-    int n = net->steps, end = 2 * n;
-    for (int i = 0; i < n; i++) {
-        lk__op *op = net->step[i];
-        int back = 2 * n - 1 - i;
-        live(net, op->x->value_buffer, i);
-        live(net, op->y->value_buffer, i);
-        if (op->residual) live(net, op->residual->value_buffer, i);
-        live(net, op->kernel_buffer, i);
-        if (!net->training) continue;
-        if (op->needs_x) live(net, op->x->value_buffer, back);
-        if (op->needs_y) live(net, op->y->value_buffer, back);
-        if (op->residual && op->needs_residual) live(net, op->residual->value_buffer, back);
-        live(net, op->y->grad_buffer, back);
-        live(net, op->x->grad_buffer, back);
-        if (op->residual) live(net, op->residual->grad_buffer, back);
-        live(net, op->scratch_buffer, back);
-        live(net, op->kernel_buffer, back);
-    }
-    /* The caller fills the input before time 0 and reads the output after the end. */
-    live(net, net->act[0].value_buffer, -1);
-    live(net, net->act[0].value_buffer, end);
-    live(net, net->step[n - 1]->y->value_buffer, end);
-}
-
-static bool meet(const lk__buffer *a, const lk__buffer *b) {
+static bool meet(const buffer *a, const buffer *b) {
     return a->first <= b->last && b->first <= a->last;
 }
 
-static void place_buffers(lk__net *net) {
+static void place_buffers(builder *b) {
     int order[BUFFERS_MAX], count = 0;
-    for (int i = 0; i < net->buffers; i++)
-        if (net->buffer[i].last >= net->buffer[i].first) order[count++] = i;
+    for (int i = 0; i < b->count; i++)
+        if (b->buffers[i].last >= b->buffers[i].first) order[count++] = i;
     /* Largest first (insertion sort, stable), each at the lowest place where it meets nobody. */
     for (int i = 1; i < count; i++)
-        for (int j = i; j > 0 && net->buffer[order[j]].bytes > net->buffer[order[j - 1]].bytes; j--) {
+        for (int j = i; j > 0 && b->buffers[order[j]].bytes > b->buffers[order[j - 1]].bytes; j--) {
             int swap = order[j];
             order[j] = order[j - 1];
             order[j - 1] = swap;
         }
     for (int i = 0; i < count; i++) {
-        lk__buffer *b = &net->buffer[order[i]];
-        size_t bytes = (b->bytes + 255) / 256 * 256;
-        b->bytes = bytes;
-        b->offset = 0;
+        buffer *at = &b->buffers[order[i]];
+        at->offset = 0;
         for (int j = 0; j < i;) {
-            const lk__buffer *other = &net->buffer[order[j]];
-            bool overlaps = b->offset < other->offset + other->bytes && other->offset < b->offset + bytes;
-            if (overlaps && meet(b, other)) {
-                b->offset = other->offset + other->bytes;
+            const buffer *other = &b->buffers[order[j]];
+            bool overlaps = at->offset < other->offset + other->bytes && other->offset < at->offset + at->bytes;
+            if (overlaps && meet(at, other)) {
+                at->offset = other->offset + other->bytes;
                 j = 0;
             } else {
                 j++;
             }
         }
-        if (b->offset + bytes > net->arena_bytes) net->arena_bytes = b->offset + bytes;
+        if (at->offset + at->bytes > b->bytes) b->bytes = at->offset + at->bytes;
+    }
+    for (int i = 1; i < b->net->acts; i++) {
+        lk__act *a = &b->net->act[i];
+        a->value = b->buffers[a->value_buffer].offset;
+        if (a->grad_buffer >= 0) a->grad = b->buffers[a->grad_buffer].offset;
     }
 }
 
 /* ---- bind -------------------------------------------------------------------------------------- */
 
-static lk_status bind(lk__net *net, lk_error *err) {
-    size_t huge = (size_t)2 << 20, bytes = (net->arena_bytes + huge - 1) / huge * huge + huge;
+static size_t larger(size_t a, size_t b) {
+    return a > b ? a : b;
+}
+
+/* The next `bytes` of the arena, on a cache line; with base NULL only counts. */
+static char *take(char *base, size_t *at, size_t bytes) {
+    char *place = base ? base + *at : NULL;
+    *at += (bytes + 255) / 256 * 256;
+    return place;
+}
+
+/* The most that any step needs of each place of a worker. */
+typedef struct needs {
+    size_t in[2], out, scratch, weights;
+} needs;
+
+static needs needs_of(const lk__net *net) {
+    needs n = {0};
+    for (int i = 0; i < net->steps; i++) {
+        const lk__op *op = net->step[i];
+        size_t units = lk__units_a_call(op);
+        for (int s = 0; s < 2; s++)
+            if (op->in[s].act)
+                n.in[s] = larger(n.in[s], lk__runs_of(op, op->in[s].act, units) * lk__act_run(op->in[s].act));
+        n.out = larger(n.out, lk__runs_of(op, op->y, units) * lk__act_run(op->y));
+        n.scratch = larger(n.scratch, op->scratch_bytes);
+        n.weights = larger(n.weights, op->weight_bytes);
+    }
+    return n;
+}
+
+/* Lays everything out from base (NULL: to know how much it is). */
+static size_t lay_out(lk__net *net, const needs *n, size_t acts_bytes, char *base) {
+    size_t at = 0, f = sizeof(float), batch = (size_t)net->options.batch;
+    const lk__act *x = &net->act[0], *y = net->step[net->steps - 1]->y;
+    bool training = net->options.training;
+    net->input = (float *)(void *)take(base, &at, batch * (size_t)x->c * (size_t)x->h * (size_t)x->w * f);
+    net->output = (float *)(void *)take(base, &at, batch * (size_t)y->c * f);
+    char *acts = training ? take(base, &at, acts_bytes) : NULL;
+    for (int i = 0; i < net->workers; i++) {
+        lk__worker *w = &net->worker[i];
+        w->acts = training ? acts : take(base, &at, acts_bytes);
+        w->input = net->input;
+        for (int s = 0; s < 2; s++) w->in[s] = take(base, &at, n->in[s] * f);
+        w->out = take(base, &at, n->out * f);
+        w->scratch = take(base, &at, n->scratch);
+        if (!training) continue;
+        w->dout = take(base, &at, n->out * f);
+        for (int s = 0; s < 2; s++) w->din[s] = take(base, &at, n->in[s] * f);
+        w->spare = take(base, &at, n->weights);
+    }
+    if (training) net->sums = take(base, &at, n->weights * LK__LANES_MOST);
+    return at;
+}
+
+static lk_status bind(lk__net *net, size_t acts_bytes, lk_error *err) {
+    needs n = needs_of(net);
+    size_t huge = (size_t)2 << 20, bytes = (lay_out(net, &n, acts_bytes, NULL) + huge - 1) / huge * huge + huge;
     char *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (memory == MAP_FAILED)
         return lk__fail_memory(err, bytes, "the activations of a net; a smaller batch needs less");
@@ -228,50 +309,69 @@ static lk_status bind(lk__net *net, lk_error *err) {
     char *base = (char *)(((uintptr_t)memory + huge - 1) / huge * huge);
     /* Faulting in 4 KiB pages is 40 times slower than 2 MiB ones; refused, it only costs time. */
     (void)madvise(base, bytes - huge, MADV_HUGEPAGE);
-    for (int i = 0; i < net->acts; i++) {
-        lk__act *a = &net->act[i];
-        a->value = (float *)(void *)(base + net->buffer[a->value_buffer].offset);
-        if (net->training) a->grad = (float *)(void *)(base + net->buffer[a->grad_buffer].offset);
-    }
-    for (int i = 0; i < net->steps; i++) {
-        lk__op *op = net->step[i];
-        if (op->scratch_buffer >= 0)
-            op->scratch = (float *)(void *)(base + net->buffer[op->scratch_buffer].offset);
-        if (op->kernel_buffer >= 0) op->kernel_scratch = base + net->buffer[op->kernel_buffer].offset;
-        op->bind(op);
-    }
+    lay_out(net, &n, acts_bytes, base);
     return LK_OK;
 }
 
-lk_status lk__net_new(const lk__spec *spec, lk__weights *weights, const lk__net_options *options,
-                      lk__net **out, lk_error *err) {
-    int batch = options->batch;
-    bool training = options->training;
-    if (batch < 1 || batch > 4096)
-        return lk__fail(err, LK_INVALID, "net: a batch of %d; 1 to 4096 is possible", batch);
+/* ---- making ------------------------------------------------------------------------------------ */
+
+/* Inference: how many images go through the net together: a divisor of the batch that leaves a part for every worker,
+ * few enough that the largest activations stay in the cache. */
+static int part_of(const lk__spec *spec, int batch, int workers) {
+    double largest = 1, most = 1 << 20;
+    for (int i = 0; i < spec->count; i++) {
+        const lk__layer *l = &spec->layers[i];
+        double both = (double)l->in_c * l->in_h * l->in_w + (double)l->out_c * l->out_h * l->out_w;
+        if (both > largest) largest = both;
+    }
+    int part = 1;
+    for (int i = 2; i <= batch; i++)
+        if (batch % i == 0 && batch / i >= workers && i * largest <= most) part = i;
+    return part;
+}
+
+static lk_status make_steps(lk__net *net, const lk__spec *spec, lk_error *err) {
+    lk_status status = lk__dnnl_check(dnnl_engine_create(&net->engine, dnnl_cpu, 0), "an engine", err);
+    for (int i = 0; status == LK_OK && i < net->workers; i++)
+        status = lk__dnnl_check(dnnl_stream_create(&net->streams[i], net->engine, dnnl_stream_default_flags),
+                                "a stream", err);
+    if (status != LK_OK) return status;
+    builder *b = calloc(1, sizeof *b);
+    if (!b) return lk__fail_memory(err, sizeof *b, "a net");
+    *b = (builder){.net = net, .spec = spec, .err = err};
+    b->now = new_act(net, spec->c, spec->h, spec->w, LK_PRECISION_F32);
+    b->now->block = 1; /* photos come as planes */
+    /* A kernel belongs to one worker while it runs: it is made for one thread. */
+    int threads = lk__threads();
+    lk__threads_set(1);
+    for (int i = 0, taken = 0; status == LK_OK && i < spec->count; i += taken) status = add_layer(b, i, &taken);
+    lk__threads_set(threads);
+    if (status == LK_OK) {
+        route_gradients(net);
+        find_lives(b);
+        place_buffers(b);
+        status = bind(net, b->bytes, err);
+    }
+    free(b);
+    return status;
+}
+
+lk_status lk__net_new(const lk__spec *spec, lk__weights *weights, const lk__net_options *options, lk__net **out,
+                      lk_error *err) {
+    if (options->batch < 1 || options->batch > 4096)
+        return lk__fail(err, LK_INVALID, "net: a batch of %d; 1 to 4096 is possible", options->batch);
+    if (options->precision == LK_PRECISION_BF16 && !lk__dnnl_bf16())
+        return lk__fail(err, LK_INVALID, "net: bf16 needs a processor with AVX-512; this one has none");
     lk__net *net = calloc(1, sizeof *net);
     if (!net) return lk__fail_memory(err, sizeof *net, "a net");
-    net->training = training;
     net->options = *options;
     net->weights = weights;
-    lk_status status = lk__dnnl_check(dnnl_engine_create(&net->engine, dnnl_cpu, 0), "an engine", err);
-    if (status == LK_OK)
-        status = lk__dnnl_check(dnnl_stream_create(&net->stream, net->engine, dnnl_stream_default_flags),
-                                "a stream", err);
-    if (status == LK_OK) {
-        builder b = {.net = net, .spec = spec, .weights = weights, .err = err};
-        b.now = new_act(net, batch, spec->c, spec->h, spec->w);
-        b.now->block = 1; /* photos come as planes */
-        for (int i = 0, taken = 0; status == LK_OK && i < spec->count; i += taken)
-            status = add_step(&b, i, &taken);
-    }
-    if (status == LK_OK) {
-        if (training) route_gradients(net);
-        share_in_place(net);
-        find_lives(net);
-        place_buffers(net);
-        status = bind(net, err);
-    }
+    net->workers = lk__threads();
+    net->part = options->training ? options->batch : part_of(spec, options->batch, net->workers);
+    net->worker = calloc((size_t)net->workers, sizeof *net->worker);
+    net->streams = calloc((size_t)net->workers, sizeof *net->streams);
+    lk_status status = net->worker && net->streams ? make_steps(net, spec, err)
+                                                   : lk__fail_memory(err, sizeof *net->worker, "a net");
     if (status != LK_OK) {
         lk__net_free(net);
         return status;
@@ -284,56 +384,44 @@ lk_status lk__net_new(const lk__spec *spec, lk__weights *weights, const lk__net_
 void lk__net_free(lk__net *net) {
     if (!net) return;
     for (int i = 0; i < net->steps; i++) net->step[i]->free(net->step[i]);
+    for (int i = 0; i < net->acts; i++) lk__norm_free(net->act[i].norm);
+    for (int i = 0; net->streams && i < net->workers; i++)
+        if (net->streams[i]) dnnl_stream_destroy(net->streams[i]);
     if (net->arena) munmap(net->arena, net->arena_bytes);
-    if (net->stream) dnnl_stream_destroy(net->stream);
     if (net->engine) dnnl_engine_destroy(net->engine);
+    free(net->streams);
+    free(net->worker);
     free(net);
 }
 
-/* ---- run --------------------------------------------------------------------------------------- */
-
 float *lk__net_input(lk__net *net) {
-    return net->act[0].value;
+    return net->input;
 }
 
 void lk__net_load(lk__net *net) {
-    for (int i = 0; i < net->steps; i++) net->step[i]->load(net->step[i]);
-}
-
-const float *lk__net_forward(lk__net *net) {
-    for (int i = 0; i < net->steps; i++) net->step[i]->forward(net->step[i]);
-    return net->step[net->steps - 1]->y->value;
-}
-
-void lk__net_backward(lk__net *net, const float *gradient) {
-    LK__CHECK(net->training, ==, true);
-    const lk__act *y = net->step[net->steps - 1]->y;
-    memcpy(y->grad, gradient, lk__act_count(y) * sizeof(float));
-    for (int i = net->steps - 1; i >= 0; i--) net->step[i]->backward(net->step[i]);
-    if (net->options.ranks)
-        net->options.ranks->sum_start(net->options.ranks->context, net->weights->grads, net->weights->total);
+    for (int i = 0; i < net->steps; i++)
+        if (net->step[i]->load) net->step[i]->load(net->step[i]);
+    for (int i = 0; i < net->acts; i++)
+        if (net->act[i].norm) lk__norm_load(net->act[i].norm);
 }
 
 int lk__net_costs(const lk__net *net, lk__step_cost *costs) {
-    (void)net;
-    (void)costs;
-    return 0;
-}
-
-typedef struct sum {
-    const float *from;
-    float *to;
-    size_t count;
-} sum;
-
-static void pass_accumulate(void *context, int i, int n) {
-    sum *s = context;
-    size_t first, last;
-    lk__part(s->count, i, n, &first, &last);
-    for (size_t j = first; j < last; j++) s->to[j] += s->from[j];
-}
-
-void lk__accumulate(const float *from, float *to, size_t count) {
-    sum s = {from, to, count};
-    lk__parallel(pass_accumulate, &s);
+    for (int i = 0; i < net->steps; i++) {
+        const lk__op *op = net->step[i];
+        double in = 0, out = (double)lk__act_count(op->y) * (double)lk__type_bytes(op->y->type);
+        for (int s = 0; s < 2; s++)
+            if (op->in[s].act)
+                in += (double)lk__act_count(op->in[s].act) * (double)lk__type_bytes(op->in[s].act->type);
+        double flops = op->flops * net->part;
+        costs[i] = (lk__step_cost){.layer = op->layer,
+                                   .forward = net->seconds[i][0],
+                                   .backward = net->seconds[i][1],
+                                   .flops_forward = flops,
+                                   .flops_backward = op->in[0].wants_grad ? 2 * flops : flops,
+                                   .bytes_forward = in + out,
+                                   /* x and y read again, dy read, dx written */
+                                   .bytes_backward = in + 2 * out + (op->in[0].wants_grad ? in : 0)};
+        memcpy(costs[i].what, op->what, sizeof costs[i].what);
+    }
+    return net->steps;
 }

@@ -1,103 +1,69 @@
-/* pool.c: what brings (C, H, W) down: max pooling through oneDNN; global average, and global depthwise
- * convolution (MobileFaceNet, Chen et al. 2018: each place of the face has a weight of its own, since an eye
- * is not a chin).
+/* pool.c: what brings (H, W) down: max pooling; global average; and global depthwise convolution (MobileFaceNet, Chen
+ * et al. 2018: each place of the face has a weight of its own, since an eye is not a chin).
  *
+ *   maxpool  y[n,c,i,j] = max_{u,v} x[n,c,i*s+u-p,j*s+v-p]; dy goes to where the maximum was (the first, if several)
  *   gdconv   y[n,c] = sum_i w[c,i] x[n,c,i];  dx[n,c,i] = w[c,i] dy[n,c];  dw[c,i] = sum_n x[n,c,i] dy[n,c]
  *   avgpool  the same with w = 1 / (H W), not trained */
 #include "nn/op.h"
 
+#include <math.h>
 #include <stdlib.h>
-#include <string.h>
 
 /* ---- global depthwise, and global average ---- */
 
 typedef struct global {
     lk__op op;
     lk__param *weight; /* NULL: average */
-    float *w;          /* (C / block, H * W, block): the layout of the activation */
-} global;
-
-/* An activation is n * blocks runs of hw * block values. */
-typedef struct extent {
     size_t block, hw, blocks;
-} extent;
-
-static extent extent_of(const lk__act *x) {
-    return (extent){(size_t)x->block, (size_t)x->h * (size_t)x->w, (size_t)(x->c / x->block)};
-}
+    float *w; /* (C / block, H * W, block): the layout of the activation */
+} global;
 
 static void global_load(lk__op *op) {
     global *o = (global *)op;
-    extent e = extent_of(op->x);
-    for (size_t c = 0; c < (size_t)op->x->c; c++)
-        for (size_t i = 0; i < e.hw; i++)
-            o->w[(c / e.block * e.hw + i) * e.block + c % e.block] =
-                o->weight ? o->weight->value[c * e.hw + i] : 1.0f / (float)e.hw;
+    for (size_t c = 0; c < o->blocks * o->block; c++)
+        for (size_t i = 0; i < o->hw; i++)
+            o->w[(c / o->block * o->hw + i) * o->block + c % o->block] =
+                o->weight ? o->weight->value[c * o->hw + i] : 1.0f / (float)o->hw;
 }
 
-static void pass_forward(void *context, int i, int n) {
-    global *o = context;
-    const lk__act *x = o->op.x;
-    extent e = extent_of(x);
-    size_t first, last;
-    lk__part((size_t)x->n * e.blocks, i, n, &first, &last);
-    for (size_t run = first; run < last; run++) {
-        const float *v = x->value + run * e.hw * e.block, *w = o->w + run % e.blocks * e.hw * e.block;
-        float sum[16] = {0};
-        for (size_t p = 0; p < e.hw; p++)
-            for (size_t j = 0; j < e.block; j++) sum[j] += v[p * e.block + j] * w[p * e.block + j];
-        memcpy(o->op.y->value + run * e.block, sum, e.block * sizeof(float));
+static void global_forward(lk__op *op, const lk__job *job) {
+    const global *o = (global *)op;
+    size_t run = o->hw * o->block;
+    for (size_t r = 0; r < job->runs; r++) {
+        const float *x = (const float *)job->in[0] + r * run, *w = o->w + (job->run + r) % o->blocks * run;
+        float sum[LK__LANES] = {0};
+        for (size_t p = 0; p < o->hw; p++)
+            for (size_t j = 0; j < o->block; j++) sum[j] += x[p * o->block + j] * w[p * o->block + j];
+        memcpy((float *)job->out + r * o->block, sum, o->block * sizeof(float));
     }
 }
 
-static void pass_dx(void *context, int i, int n) {
-    global *o = context;
-    const lk__act *x = o->op.x;
-    extent e = extent_of(x);
-    size_t first, last;
-    lk__part((size_t)x->n * e.blocks, i, n, &first, &last);
-    for (size_t run = first; run < last; run++) {
-        const float *w = o->w + run % e.blocks * e.hw * e.block, *dy = o->op.y->grad + run * e.block;
-        float *dx = x->grad + run * e.hw * e.block;
-        for (size_t p = 0; p < e.hw; p++)
-            for (size_t j = 0; j < e.block; j++) {
-                float d = dy[j] * w[p * e.block + j];
-                dx[p * e.block + j] = o->op.x_accumulate ? dx[p * e.block + j] + d : d;
-            }
-    }
-}
-
-/* Over channels, not images: each weight's sum over the batch is taken by one thread, in order. */
-static void pass_dw(void *context, int i, int n) {
-    global *o = context;
-    const lk__act *x = o->op.x;
-    extent e = extent_of(x);
-    size_t first, last;
-    lk__part(e.blocks, i, n, &first, &last);
-    for (size_t b = first; b < last; b++)
-        for (size_t p = 0; p < e.hw; p++) {
-            float sum[16] = {0};
-            for (size_t image = 0; image < (size_t)x->n; image++) {
-                const float *v = x->value + ((image * e.blocks + b) * e.hw + p) * e.block,
-                            *dy = o->op.y->grad + (image * e.blocks + b) * e.block;
-                for (size_t j = 0; j < e.block; j++) sum[j] += v[j] * dy[j];
-            }
-            for (size_t j = 0; j < e.block; j++) o->weight->grad[(b * e.block + j) * e.hw + p] = sum[j];
+static void global_backward(lk__op *op, const lk__job *job) {
+    const global *o = (global *)op;
+    size_t run = o->hw * o->block;
+    if (job->lane_begins) memset(job->sum, 0, op->weight_bytes);
+    for (size_t r = 0; r < job->runs; r++) {
+        size_t at = (job->run + r) % o->blocks * run;
+        const float *w = o->w + at, *dy = (const float *)job->dout + r * o->block;
+        if (o->weight) {
+            const float *x = (const float *)job->in[0] + r * run;
+            float *dw = (float *)job->sum + at;
+            for (size_t i = 0; i < run; i += o->block)
+                for (size_t j = 0; j < o->block; j++) dw[i + j] += x[i + j] * dy[j];
         }
+        if (!job->din[0]) continue;
+        float *dx = (float *)job->din[0] + r * run;
+        for (size_t i = 0; i < run; i += o->block)
+            for (size_t j = 0; j < o->block; j++) dx[i + j] = w[i + j] * dy[j];
+    }
 }
 
-static void global_forward(lk__op *op) {
-    lk__parallel(pass_forward, op);
-}
-
-static void global_backward(lk__op *op) {
+static void global_finish(lk__op *op, float *sums, int lanes) {
     global *o = (global *)op;
-    if (o->weight) lk__parallel(pass_dw, op);
-    lk__parallel(pass_dx, op);
-}
-
-static void nothing(lk__op *op) {
-    (void)op;
+    lk__sum_lanes(sums, op->weight_bytes / sizeof(float), lanes);
+    for (size_t c = 0; c < o->blocks * o->block; c++)
+        for (size_t i = 0; i < o->hw; i++)
+            o->weight->grad[c * o->hw + i] = sums[(c / o->block * o->hw + i) * o->block + c % o->block];
 }
 
 static void global_free(lk__op *op) {
@@ -105,119 +71,122 @@ static void global_free(lk__op *op) {
     free(op);
 }
 
-static lk_status global_new(lk__param *weight, const lk__act *x, lk__op **out, lk_error *err) {
+lk_status lk__global_new(const lk__context *k, const lk__act *x, const lk__act *y, lk__op **out, lk_error *err) {
+    (void)y;
     global *o = calloc(1, sizeof *o);
-    if (o) o->w = calloc((size_t)x->c * (size_t)x->h * (size_t)x->w, sizeof(float));
+    size_t bytes = (size_t)x->c * (size_t)x->h * (size_t)x->w * sizeof(float);
+    if (o) o->w = malloc(bytes);
     if (!o || !o->w) {
         free(o);
-        return lk__fail_memory(err, sizeof *o, "global pooling");
+        return lk__fail_memory(err, bytes, "global pooling");
     }
-    o->op = (lk__op){.bind = nothing,
-                     .load = global_load,
+    o->op = (lk__op){.load = global_load,
                      .forward = global_forward,
                      .backward = global_backward,
-                     .free = global_free,
-                     .needs_x = weight != NULL};
-    o->weight = weight;
+                     .finish = global_finish,
+                     .free = global_free};
+    o->weight = k->layer->kind == LK__GDCONV ? lk__weights_find(k->weights, k->index, "weight") : NULL;
+    o->op.needs_x = o->weight != NULL;
+    o->op.weight_bytes = o->weight ? bytes : 0;
+    o->block = (size_t)x->block;
+    o->hw = (size_t)x->h * (size_t)x->w;
+    o->blocks = lk__act_blocks(x);
+    snprintf(o->op.what, sizeof o->op.what, "%s %dx%d %d", lk__kind_name(k->layer->kind), x->h, x->w, x->c);
     *out = &o->op;
     return LK_OK;
-}
-
-lk_status lk__gdconv_new(const lk__context *k, lk__act *x, lk__act *y, lk__op **out, lk_error *err) {
-    (void)y;
-    return global_new(lk__weights_find(k->weights, k->index, "weight"), x, out, err);
-}
-
-lk_status lk__avgpool_new(const lk__context *k, lk__act *x, lk__act *y, lk__op **out, lk_error *err) {
-    (void)k;
-    (void)y;
-    return global_new(NULL, x, out, err);
 }
 
 /* ---- max pooling ---- */
 
 typedef struct maxpool {
     lk__op op;
-    dnnl_stream_t stream;
-    lk__kernel forward, backward;
-    dnnl_memory_t x, y, dx, dy, workspace;
+    int kernel, stride, pad;
+    int h, w, oh, ow, block;
+    uint16_t *winner; /* (n, C / block, oh * ow, block): which place of the window; NULL without training */
 } maxpool;
 
-static void maxpool_bind(lk__op *op) {
-    maxpool *o = (maxpool *)op;
-    dnnl_memory_set_data_handle(o->x, op->x->value);
-    dnnl_memory_set_data_handle(o->y, op->y->value);
-    lk__kernel_place(&o->forward, op->kernel_scratch);
-    lk__kernel_place(&o->backward, op->kernel_scratch);
-    if (!o->backward.primitive) return;
-    if (op->x_grad) dnnl_memory_set_data_handle(o->dx, op->x_accumulate ? op->scratch : op->x->grad);
-    dnnl_memory_set_data_handle(o->dy, op->y->grad);
+/* The part of a window that lies on the activation: places [*first, *last) along one axis. */
+static void clip(int at, int stride, int pad, int kernel, int size, int *first, int *last) {
+    int start = at * stride - pad;
+    *first = start < 0 ? -start : 0;
+    *last = start + kernel > size ? size - start : kernel;
 }
 
-static void maxpool_forward(lk__op *op) {
-    maxpool *o = (maxpool *)op;
-    dnnl_exec_arg_t args[] = {{DNNL_ARG_SRC, o->x}, {DNNL_ARG_DST, o->y}, {DNNL_ARG_WORKSPACE, o->workspace}};
-    lk__kernel_run(&o->forward, o->stream, o->workspace ? 3 : 2, args);
+LK__CLONES static void pool_place(const maxpool *o, const float *x, int i, int j, float *y, uint16_t *winner) {
+    int u0, u1, v0, v1, block = o->block;
+    clip(i, o->stride, o->pad, o->kernel, o->h, &u0, &u1);
+    clip(j, o->stride, o->pad, o->kernel, o->w, &v0, &v1);
+    int32_t where[LK__LANES] = {0};
+    for (int l = 0; l < block; l++) y[l] = -INFINITY;
+    for (int u = u0; u < u1; u++)
+        for (int v = v0; v < v1; v++) {
+            const float *p = x + ((i * o->stride + u - o->pad) * o->w + j * o->stride + v - o->pad) * block;
+            for (int l = 0; l < block; l++) {
+                where[l] = p[l] > y[l] ? u * o->kernel + v : where[l];
+                y[l] = p[l] > y[l] ? p[l] : y[l];
+            }
+        }
+    for (int l = 0; winner && l < block; l++) winner[l] = (uint16_t)where[l];
 }
 
-static void maxpool_backward(lk__op *op) {
-    maxpool *o = (maxpool *)op;
-    if (!op->x_grad) return;
-    dnnl_exec_arg_t args[] = {
-        {DNNL_ARG_DIFF_DST, o->dy}, {DNNL_ARG_DIFF_SRC, o->dx}, {DNNL_ARG_WORKSPACE, o->workspace}};
-    lk__kernel_run(&o->backward, o->stream, 3, args);
-    if (op->x_accumulate) lk__accumulate(op->scratch, op->x->grad, lk__act_count(op->x));
+static void maxpool_forward(lk__op *op, const lk__job *job) {
+    const maxpool *o = (maxpool *)op;
+    size_t x_run = (size_t)(o->h * o->w * o->block), y_run = (size_t)(o->oh * o->ow * o->block);
+    for (size_t r = 0; r < job->runs; r++)
+        for (int i = 0; i < o->oh; i++)
+            for (int j = 0; j < o->ow; j++) {
+                size_t at = (size_t)((i * o->ow + j) * o->block);
+                pool_place(o, (const float *)job->in[0] + r * x_run, i, j, (float *)job->out + r * y_run + at,
+                           o->winner ? o->winner + (job->run + r) * y_run + at : NULL);
+            }
+}
+
+static void maxpool_backward(lk__op *op, const lk__job *job) {
+    const maxpool *o = (maxpool *)op;
+    size_t x_run = (size_t)(o->h * o->w * o->block), y_run = (size_t)(o->oh * o->ow * o->block);
+    if (!job->din[0]) return;
+    memset(job->din[0], 0, job->runs * x_run * sizeof(float));
+    for (size_t r = 0; r < job->runs; r++) {
+        const float *dy = (const float *)job->dout + r * y_run;
+        const uint16_t *winner = o->winner + (job->run + r) * y_run;
+        float *dx = (float *)job->din[0] + r * x_run;
+        for (int i = 0; i < o->oh; i++)
+            for (int j = 0; j < o->ow; j++)
+                for (int l = 0; l < o->block; l++) {
+                    int at = (i * o->ow + j) * o->block + l, u = winner[at] / o->kernel, v = winner[at] % o->kernel;
+                    int row = i * o->stride + u - o->pad, column = j * o->stride + v - o->pad;
+                    dx[(row * o->w + column) * o->block + l] += dy[at];
+                }
+    }
 }
 
 static void maxpool_free(lk__op *op) {
-    maxpool *o = (maxpool *)op;
-    dnnl_memory_t memories[] = {o->x, o->y, o->dx, o->dy, o->workspace};
-    for (size_t i = 0; i < sizeof memories / sizeof *memories; i++)
-        if (memories[i]) dnnl_memory_destroy(memories[i]);
-    lk__kernel_free(&o->forward);
-    lk__kernel_free(&o->backward);
-    free(o);
+    free(((maxpool *)op)->winner);
+    free(op);
 }
 
-lk_status lk__maxpool_new(const lk__context *k, lk__act *x, lk__act *y, lk__op **out, lk_error *err) {
+lk_status lk__maxpool_new(const lk__context *k, const lk__act *x, const lk__act *y, lk__op **out, lk_error *err) {
     maxpool *o = calloc(1, sizeof *o);
     if (!o) return lk__fail_memory(err, sizeof *o, "max pooling");
-    o->op = (lk__op){.bind = maxpool_bind,
-                     .load = nothing,
-                     .forward = maxpool_forward,
-                     .backward = maxpool_backward,
-                     .free = maxpool_free};
-    o->stream = k->stream;
     const lk__layer *l = k->layer;
-    dnnl_dims_t stride = {l->stride, l->stride}, kernel = {l->kernel, l->kernel}, pad = {l->pad, l->pad},
-                none = {0, 0};
-    dnnl_memory_desc_t xd, yd;
-    dnnl_pooling_v2_desc_t d;
-    dnnl_primitive_desc_t forward = NULL, backward = NULL;
-    lk__act_desc(x, &xd);
-    lk__act_desc(y, &yd);
-    dnnl_status_t e =
-        dnnl_pooling_v2_forward_desc_init(&d, k->training ? dnnl_forward_training : dnnl_forward_inference,
-                                          dnnl_pooling_max, &xd, &yd, stride, kernel, none, pad, pad);
-    if (!e) e = lk__kernel_new(&d, k->engine, NULL, &forward, &o->forward, &o->op.kernel_bytes);
-    if (!e) e = dnnl_memory_create(&o->x, &xd, k->engine, DNNL_MEMORY_NONE);
-    if (!e) e = dnnl_memory_create(&o->y, &yd, k->engine, DNNL_MEMORY_NONE);
-    if (!e && k->training) {
-        e = dnnl_memory_create(&o->workspace,
-                               dnnl_primitive_desc_query_md(forward, dnnl_query_workspace_md, 0), k->engine,
-                               DNNL_MEMORY_ALLOCATE);
-        if (!e)
-            e = dnnl_pooling_v2_backward_desc_init(&d, dnnl_pooling_max, &xd, &yd, stride, kernel, none, pad,
-                                                   pad);
-        if (!e) e = lk__kernel_new(&d, k->engine, forward, &backward, &o->backward, &o->op.kernel_bytes);
-        if (!e) e = dnnl_memory_create(&o->dx, &xd, k->engine, DNNL_MEMORY_NONE);
-        if (!e) e = dnnl_memory_create(&o->dy, &yd, k->engine, DNNL_MEMORY_NONE);
-    }
-    if (forward) dnnl_primitive_desc_destroy(forward);
-    if (backward) dnnl_primitive_desc_destroy(backward);
-    if (e) {
-        maxpool_free(&o->op);
-        return lk__dnnl_check(e, "max pooling", err);
+    *o = (maxpool){.op = {                          .forward = maxpool_forward,
+                          .backward = maxpool_backward,
+                          .free = maxpool_free},
+                   .kernel = l->kernel,
+                   .stride = l->stride,
+                   .pad = l->pad,
+                   .h = x->h,
+                   .w = x->w,
+                   .oh = y->h,
+                   .ow = y->w,
+                   .block = x->block};
+    snprintf(o->op.what, sizeof o->op.what, "maxpool %dx%d %d @%d", l->kernel, l->kernel, l->in_c, l->out_h);
+    if (k->training) {
+        o->winner = malloc(lk__act_count(y) * sizeof *o->winner);
+        if (!o->winner) {
+            free(o);
+            return lk__fail_memory(err, lk__act_count(y) * sizeof *o->winner, "max pooling");
+        }
     }
     *out = &o->op;
     return LK_OK;

@@ -18,7 +18,7 @@ END
 run 2 help fly
 err_has "no verb 'fly'"
 
-for verb in train eval embed verify enroll identify gallery synth nets; do
+for verb in train eval embed verify enroll identify gallery synth export nets; do
     run 0 "$verb" --help
     out_has "^Usage: likeness $verb"
     err_empty
@@ -86,6 +86,11 @@ wrong 'belongs to --fit' synth a -o m
 wrong 'no model to write' synth --fit a
 wrong "'0' is not a whole number" synth a --people 0
 wrong "'gif' is not jpg or png" synth a --format gif
+wrong 'no model is given' export
+wrong 'no file to write' export m
+wrong 'one model at a time' export m n -o x.onnx
+wrong 'must end in .onnx' export m -o m
+wrong 'must end in .onnx' export m -o m.safetensors
 wrong "no net 'x'" nets --text x
 wrong 'takes no names' nets x
 

@@ -1,0 +1,295 @@
+/* run.c: how each step runs: the one place for what goes on around a step's kernel, unit by unit, while the unit is in
+ * the cache.
+ *
+ *   forward    read x (normalise, rectify, convert) -> kernel -> y, and look at y for its batch norm
+ *   backward   dy through y's rectifier and norm -> kernel (dx, and this lane's share of dw) -> store dx, and look at
+ *              it for x's norm
+ *
+ * Training goes step by step, since batch norm needs the whole batch before anyone may read; threads share the units of
+ * a step. Inference knows its statistics: each thread takes a part of the batch through all steps, and the activations
+ * of that part never leave the cache. */
+#include "nn/run.h"
+
+#include <string.h>
+
+static char *value_at(const lk__net *net, const lk__worker *w, const lk__act *a, size_t run) {
+    if (a == &net->act[0]) return (char *)(uintptr_t)w->input + run * lk__act_run_bytes(a);
+    return w->acts + a->value + run * lk__act_run_bytes(a);
+}
+
+static char *grad_at(const lk__worker *w, const lk__act *a, size_t run) {
+    return w->acts + a->grad + run * lk__act_run_bytes(a);
+}
+
+/* About 128 KiB of f32, so that what surrounds the kernel finds it in the second level cache. */
+size_t lk__units_a_call(const lk__op *op) {
+    if (op->images) return (size_t)op->images;
+    size_t run = lk__act_run(op->in[0].act) * sizeof(float), most = (size_t)128 << 10;
+    return run >= most ? 1 : most / run;
+}
+
+/* ---- what the kernel reads and writes ---------------------------------------------------------- */
+
+typedef struct span {
+    size_t run, runs;
+} span;
+
+static span span_of(const lk__op *op, const lk__act *a, size_t first, size_t count) {
+    return (span){lk__runs_of(op, a, first), lk__runs_of(op, a, count)};
+}
+
+/* The values of x as the net means them, in the type of the step. */
+static const void *read(const lk__net *net, const lk__worker *w, const lk__op *op, const lk__act *x, span s,
+                        char *place) {
+    const lk__norm *norm = net->options.training ? x->norm : NULL; /* inference: applied when it was written */
+    const char *from = value_at(net, w, x, s.run);
+    if (!norm && x->type == op->type) return from;
+    size_t count = lk__act_run(x), from_bytes = lk__act_run_bytes(x), to_bytes = count * lk__type_bytes(op->type);
+    for (size_t i = 0; i < s.runs; i++)
+        lk__norm_apply(norm, s.run + i, count, from + i * from_bytes, x->type, place + i * to_bytes, op->type);
+    return place;
+}
+
+static void written(const lk__net *net, const lk__worker *w, const lk__op *op, span s, const char *out) {
+    const lk__act *y = op->y;
+    char *to = value_at(net, w, y, s.run);
+    size_t count = lk__act_run(y), bytes = lk__act_run_bytes(y), out_bytes = count * lk__type_bytes(op->out_type);
+    bool look = y->norm && lk__norm_has_statistics(y->norm), apply = y->norm && !net->options.training;
+    for (size_t i = 0; i < s.runs; i++) {
+        if (apply || out != to)
+            lk__norm_apply(apply ? y->norm : NULL, s.run + i, count, out + i * out_bytes, op->out_type, to + i * bytes,
+                           y->type);
+        if (look) lk__norm_look(y->norm, s.run + i, to + i * bytes);
+    }
+}
+
+static void forward_call(const lk__net *net, lk__op *op, int worker, size_t first, size_t count) {
+    const lk__worker *w = &net->worker[worker];
+    span y = span_of(op, op->y, first, count);
+    char *to = value_at(net, w, op->y, y.run);
+    lk__job job = {.worker = worker, .run = first, .runs = count, .scratch = w->scratch};
+    for (int i = 0; i < 2; i++)
+        if (op->in[i].act)
+            job.in[i] = read(net, w, op, op->in[i].act, span_of(op, op->in[i].act, first, count), w->in[i]);
+    job.out = op->out_type == op->y->type ? to : w->out;
+    op->forward(op, &job);
+    written(net, w, op, y, job.out);
+}
+
+/* ---- gradients --------------------------------------------------------------------------------- */
+
+static const void *gradient_of(const lk__net *net, const lk__worker *w, const lk__op *op, span s) {
+    const lk__act *y = op->y;
+    const char *dy = grad_at(w, y, s.run);
+    if (!y->norm && y->type == op->type) return dy;
+    size_t count = lk__act_run(y), bytes = lk__act_run_bytes(y), to_bytes = count * lk__type_bytes(op->type);
+    for (size_t i = 0; i < s.runs; i++)
+        if (y->norm)
+            lk__norm_gradient(y->norm, s.run + i, value_at(net, w, y, s.run + i), dy + i * bytes,
+                              w->dout + i * to_bytes, op->type);
+        else
+            lk__norm_apply(NULL, s.run + i, count, dy + i * bytes, y->type, w->dout + i * to_bytes, op->type);
+    return w->dout;
+}
+
+static bool straight(const lk__op *op, const lk__slot *slot) {
+    return !slot->adds && slot->act->type == op->type;
+}
+
+static void give(const lk__net *net, const lk__worker *w, const lk__op *op, const lk__slot *slot, span s,
+                 const char *din) {
+    const lk__act *x = slot->act;
+    size_t count = lk__act_run(x), bytes = lk__act_run_bytes(x), din_bytes = count * lk__type_bytes(op->type);
+    for (size_t i = 0; i < s.runs; i++) {
+        char *to = grad_at(w, x, s.run + i);
+        if (slot->adds)
+            lk__add_values(din + i * din_bytes, op->type, to, x->type, count);
+        else if (din + i * din_bytes != to)
+            lk__norm_apply(NULL, s.run + i, count, din + i * din_bytes, op->type, to, x->type);
+        if (slot->last && x->norm) lk__norm_look_back(x->norm, s.run + i, value_at(net, w, x, s.run + i), to);
+        (void)bytes;
+    }
+}
+
+static void backward_call(const lk__net *net, lk__op *op, int worker, int lane, bool begins, size_t first,
+                          size_t count) {
+    const lk__worker *w = &net->worker[worker];
+    lk__job job = {.worker = worker,
+                   .lane = lane,
+                   .lane_begins = begins,
+                   .run = first,
+                   .runs = count,
+                   .sum = net->sums + (size_t)lane * op->weight_bytes,
+                   .spare = w->spare,
+                   .scratch = w->scratch};
+    job.dout = gradient_of(net, w, op, span_of(op, op->y, first, count));
+    for (int i = 0; i < 2; i++) {
+        const lk__slot *slot = &op->in[i];
+        if (!slot->act) continue;
+        span s = span_of(op, slot->act, first, count);
+        if (op->needs_x) job.in[i] = read(net, w, op, slot->act, s, w->in[i]);
+        if (slot->wants_grad) job.din[i] = straight(op, slot) ? grad_at(w, slot->act, s.run) : w->din[i];
+    }
+    op->backward(op, &job);
+    for (int i = 1; i >= 0; i--) /* the residual first: x may be the same activation and adds to it */
+        if (job.din[i])
+            give(net, w, op, &op->in[i], span_of(op, op->in[i].act, first, count), job.din[i]);
+}
+
+/* ---- training: step by step, the units of a step on all threads -------------------------------- */
+
+typedef struct pass {
+    lk__net *net;
+    lk__op *op;
+    int lanes;
+} pass;
+
+static size_t calls(const pass *p) {
+    size_t call = lk__units_a_call(p->op);
+    return (lk__units(p->op, p->net->part) + call - 1) / call;
+}
+
+static size_t call_count(const pass *p, size_t call) {
+    size_t units = lk__units(p->op, p->net->part), most = lk__units_a_call(p->op);
+    return units - call * most < most ? units - call * most : most;
+}
+
+static void forward_part(void *context, int i, int n) {
+    pass *p = context;
+    size_t first, last;
+    lk__part(calls(p), i, n, &first, &last);
+    for (size_t c = first; c < last; c++)
+        forward_call(p->net, p->op, i, c * lk__units_a_call(p->op), call_count(p, c));
+}
+
+static void backward_part(void *context, int i, int n) {
+    pass *p = context;
+    size_t first_lane, last_lane, first, last;
+    lk__part((size_t)p->lanes, i, n, &first_lane, &last_lane);
+    for (size_t lane = first_lane; lane < last_lane; lane++) {
+        lk__part(calls(p), (int)lane, p->lanes, &first, &last);
+        for (size_t c = first; c < last; c++)
+            backward_call(p->net, p->op, i, (int)lane, c == first, c * lk__units_a_call(p->op), call_count(p, c));
+    }
+}
+
+static void train_forward(lk__net *net) {
+    double now = lk__seconds();
+    for (int i = 0; i < net->steps; i++) {
+        pass p = {net, net->step[i], 1};
+        lk__parallel(forward_part, &p);
+        if (p.op->y->norm && lk__norm_has_statistics(p.op->y->norm)) lk__norm_close(p.op->y->norm);
+        double then = now;
+        net->seconds[i][0] += (now = lk__seconds()) - then;
+    }
+    const lk__act *y = net->step[net->steps - 1]->y;
+    memcpy(net->output, net->worker[0].acts + y->value, lk__act_count(y) * sizeof(float));
+}
+
+/* Gradients from `first` on are final: sent on in pieces large enough to be worth a message. */
+static void start_sums(lk__net *net, size_t first) {
+    enum { PIECE = 1 << 18 };
+    const lk_ranks *ranks = net->options.ranks;
+    if (!ranks || (first > 0 && net->started - first < PIECE) || first == net->started) return;
+    ranks->sum_start(ranks->context, net->weights->grads + first, net->started - first);
+    net->started = first;
+}
+
+/* Params of layers from `layer` on begin here in weights->grads. */
+static size_t grads_from(const lk__net *net, int layer) {
+    const lk__weights *w = net->weights;
+    for (int i = 0; i < w->count; i++)
+        if (w->items[i].layer >= layer) return (size_t)(w->items[i].grad - w->grads);
+    return w->total;
+}
+
+static void train_backward(lk__net *net, const float *gradient) {
+    const lk__act *y = net->step[net->steps - 1]->y;
+    memcpy(net->worker[0].acts + y->grad, gradient, lk__act_count(y) * sizeof(float));
+    net->started = net->weights->total;
+    double now = lk__seconds();
+    for (int i = net->steps - 1; i >= 0; i--) {
+        pass p = {net, net->step[i], 0};
+        size_t n = calls(&p);
+        p.lanes = n < LK__LANES_MOST ? (int)n : LK__LANES_MOST;
+        lk__parallel(backward_part, &p);
+        if (p.op->weight_bytes) p.op->finish(p.op, (float *)(void *)net->sums, p.lanes);
+        for (int s = 0; s < 2; s++)
+            if (p.op->in[s].act && p.op->in[s].last && p.op->in[s].act->norm)
+                lk__norm_close_back(p.op->in[s].act->norm);
+        /* Layers are in the order of steps, and the norms behind a step belong to it: all above are done. */
+        start_sums(net, i == 0 ? 0 : grads_from(net, p.op->layer));
+        double then = now;
+        net->seconds[i][1] += (now = lk__seconds()) - then;
+    }
+}
+
+/* ---- inference: a part of the batch through all steps ------------------------------------------ */
+
+static void infer_part(void *context, int i, int n) {
+    lk__net *net = context;
+    lk__worker *w = &net->worker[i];
+    size_t first, last, dim = (size_t)net->step[net->steps - 1]->y->c;
+    size_t photo = (size_t)net->act[0].c * (size_t)net->act[0].h * (size_t)net->act[0].w;
+    lk__part((size_t)(net->options.batch / net->part), i, n, &first, &last);
+    for (size_t part = first; part < last; part++) {
+        w->input = net->input + part * (size_t)net->part * photo;
+        for (int s = 0; s < net->steps; s++) {
+            lk__op *op = net->step[s];
+            size_t units = lk__units(op, net->part), call = lk__units_a_call(op);
+            for (size_t u = 0; u < units; u += call)
+                forward_call(net, op, i, u, units - u < call ? units - u : call);
+        }
+        memcpy(net->output + part * (size_t)net->part * dim, value_at(net, w, net->step[net->steps - 1]->y, 0),
+               (size_t)net->part * dim * sizeof(float));
+    }
+}
+
+/* No more threads than there is scratch memory for. */
+static int limit_threads(const lk__net *net) {
+    int threads = lk__threads();
+    if (threads > net->workers) lk__threads_set(net->workers);
+    return threads;
+}
+
+const float *lk__net_forward(lk__net *net) {
+    int threads = limit_threads(net);
+    if (net->options.training)
+        train_forward(net);
+    else
+        lk__parallel(infer_part, net);
+    lk__threads_set(threads);
+    return net->output;
+}
+
+void lk__net_backward(lk__net *net, const float *gradient) {
+    LK__CHECK(net->options.training, ==, true);
+    int threads = limit_threads(net);
+    train_backward(net, gradient);
+    lk__threads_set(threads);
+}
+
+/* ---- sums -------------------------------------------------------------------------------------- */
+
+typedef struct sum {
+    float *values;
+    size_t count;
+    int lanes;
+} sum;
+
+LK__CLONES static void add(const float *from, float *to, size_t count) {
+    for (size_t i = 0; i < count; i++) to[i] += from[i];
+}
+
+static void sum_part(void *context, int i, int n) {
+    const sum *s = context;
+    size_t first, last;
+    lk__part(s->count, i, n, &first, &last);
+    for (int lane = 1; lane < s->lanes; lane++)
+        add(s->values + (size_t)lane * s->count + first, s->values + first, last - first);
+}
+
+void lk__sum_lanes(float *values, size_t count, int lanes) {
+    sum s = {values, count, lanes};
+    if (lanes > 1) lk__parallel(sum_part, &s);
+}
