@@ -1,4 +1,5 @@
-/* add.c: y = x + residual, or y = x for an activation that needs a copy of its own. Batch norm and rectifier around it are those of the activations (norm.c). */
+/* add.c: y = x + residual, or y = x for an activation that needs a copy of its own. Batch norm and rectifier
+ * around it are those of the activations (norm.c). */
 #include "nn/op.h"
 
 #include <stdlib.h>
@@ -28,8 +29,7 @@ lk_status lk__add_new(const lk__context *k, const lk__act *x, const lk__act *y, 
     (void)y;
     add *o = calloc(1, sizeof *o);
     if (!o) return lk__fail_memory(err, sizeof *o, "an addition");
-    o->op = (lk__op){
-        .forward = add_forward, .backward = add_backward, .free = add_free};
+    o->op = (lk__op){.forward = add_forward, .backward = add_backward, .free = add_free};
     o->run = lk__act_run(x);
     snprintf(o->op.what, sizeof o->op.what, "add %d @%d", k->layer->in_c, k->layer->in_h);
     *out = &o->op;

@@ -1,17 +1,12 @@
-/* conv.c: convolution, y = w * x (+ b), through oneDNN. Also the linear layer, which is a convolution whose kernel is
- * the whole activation (oneDNN calls it inner product and is faster at it).
+/* conv.c: convolution, y = w * x (+ b), through oneDNN. Also the linear layer, which is a convolution whose
+ * kernel is the whole activation (oneDNN calls it inner product and is faster at it).
  *
  *   forward            y[n,o,i,j]  = b[o] + sum_{c,u,v} w[o,c,u,v] x[n,c,i*s+u-p,j*s+v-p]
  *   backward data      dx[n,c,..]  = sum_o w[o,c,u,v] dy[n,o,..]
  *   backward weights   dw[o,c,u,v] = sum_{n,i,j} x[n,c,..] dy[n,o,i,j],  db[o] = sum dy
  *
- * The master weights lie as the model file has them, (o, c, u, v) in f32; each kernel gets a copy in its own layout
- * and type when the weights change.
- *
- * 3x3 kernels of stride 1 are done by Winograd's F(4x4, 3x3) (Lavin & Gray 2016) in f32: a quarter of the
- * multiplications. You may find it odd that backward data is then a forward kernel: the gradient of a convolution is
- * a convolution with the kernel turned round, in and out exchanged, and only forward kernels of inference take
- * weights transformed ahead (1.4 times the speed here). */
+ * The master weights lie as the model file has them, (o, c, u, v) in f32; each kernel gets a copy in its own
+ * layout and type when the weights change. */
 #include "nn/op.h"
 
 #include <stdlib.h>
@@ -30,7 +25,6 @@ typedef struct conv {
     lk__kernel forward, backward_data, backward_weights;
     copy w_forward, w_backward;
     lk__param *weight, *bias;
-    float *turned; /* weights for backward data by a forward kernel: (c, o, kernel turned round); NULL: not so */
     lk__kernel store; /* the summed gradient to the param's layout */
     size_t dw_bytes;  /* of a lane's dw, before its db */
 } conv;
@@ -70,26 +64,18 @@ static void copy_load(const copy *c, dnnl_stream_t stream) {
     lk__kernel_run(&c->reorder, stream, 0, NULL, (void *[]){from, to});
 }
 
-static void turn(const conv *c) {
-    const lk__param *w = c->weight;
-    size_t o = (size_t)w->shape[0], i = (size_t)w->shape[1], k = (size_t)(w->shape[2] * w->shape[3]);
-    for (size_t a = 0; a < o; a++)
-        for (size_t b = 0; b < i; b++)
-            for (size_t j = 0; j < k; j++) c->turned[(b * o + a) * k + k - 1 - j] = w->value[(a * i + b) * k + j];
-}
-
 /* ---- the step ---- */
 
 static void conv_load(lk__op *op) {
     conv *c = (conv *)op;
-    if (c->turned) turn(c);
     copy_load(&c->w_forward, c->streams[0]);
     copy_load(&c->w_backward, c->streams[0]);
 }
 
 static void conv_forward(lk__op *op, const lk__job *job) {
     conv *c = (conv *)op;
-    void *data[] = {(void *)(uintptr_t)job->in[0], c->w_forward.data, job->out, c->bias ? c->bias->value : NULL};
+    void *data[] = {(void *)(uintptr_t)job->in[0], c->w_forward.data, job->out,
+                    c->bias ? c->bias->value : NULL};
     lk__kernel_run(&c->forward, c->streams[job->worker], job->worker, job->scratch, data);
 }
 
@@ -100,7 +86,8 @@ static void conv_backward(lk__op *op, const lk__job *job) {
     lk__kernel_run(&c->backward_weights, c->streams[job->worker], job->worker, job->scratch,
                    (void *[]){x, dy, dw, dw + c->dw_bytes});
     if (!job->lane_begins)
-        lk__add_values(job->spare, LK_PRECISION_F32, job->sum, LK_PRECISION_F32, op->weight_bytes / sizeof(float));
+        lk__add_values(job->spare, LK_PRECISION_F32, job->sum, LK_PRECISION_F32,
+                       op->weight_bytes / sizeof(float));
     if (job->din[0])
         lk__kernel_run(&c->backward_data, c->streams[job->worker], job->worker, job->scratch,
                        (void *[]){dy, c->w_backward.data, job->din[0]});
@@ -124,19 +111,19 @@ static void conv_free(lk__op *op) {
     lk__kernel_free(&c->store);
     copy_free(&c->w_forward);
     copy_free(&c->w_backward);
-    free(c->turned);
     free(c);
 }
 
 /* ---- making ---- */
 
 typedef struct shapes {
-    dnnl_memory_desc_t x, y, dy, w_any, w_plain, turned_any, turned_plain, dw_any, bias;
-    dnnl_dims_t stride, pad, turned_pad;
+    dnnl_memory_desc_t x, y, dy, w_any, w_plain, dw_any, bias;
+    dnnl_dims_t stride, pad;
     bool has_bias, linear;
 } shapes;
 
-static dnnl_status_t describe(const lk__context *k, const lk__act *x, const lk__act *y, const lk__op *op, shapes *s) {
+static dnnl_status_t describe(const lk__context *k, const lk__act *x, const lk__act *y, const lk__op *op,
+                              shapes *s) {
     const lk__layer *l = k->layer;
     s->linear = l->kind == LK__LINEAR;
     s->has_bias = l->bias;
@@ -146,63 +133,67 @@ static dnnl_status_t describe(const lk__context *k, const lk__act *x, const lk__
     lk__act_desc(x, op->images, op->type, &s->x);
     lk__act_desc(y, op->images, op->out_type, &s->y);
     lk__act_desc(y, op->images, op->type, &s->dy);
-    dnnl_dims_t w = {y->c, x->c, kh, kw}, turned = {x->c, y->c, kh, kw}, channels = {y->c}, flat = {op->images, y->c};
+    dnnl_dims_t w = {y->c, x->c, kh, kw}, channels = {y->c}, flat = {op->images, y->c};
     dnnl_status_t e = dnnl_memory_desc_init_by_tag(&s->w_any, 4, w, type, dnnl_format_tag_any);
     if (!e) e = dnnl_memory_desc_init_by_tag(&s->w_plain, 4, w, dnnl_f32, dnnl_oihw);
     if (!e) e = dnnl_memory_desc_init_by_tag(&s->dw_any, 4, w, dnnl_f32, dnnl_format_tag_any);
-    if (!e) e = dnnl_memory_desc_init_by_tag(&s->turned_any, 4, turned, type, dnnl_format_tag_any);
-    if (!e) e = dnnl_memory_desc_init_by_tag(&s->turned_plain, 4, turned, dnnl_f32, dnnl_oihw);
     if (!e) e = dnnl_memory_desc_init_by_tag(&s->bias, 1, channels, dnnl_f32, dnnl_a);
     if (!e && s->linear) e = dnnl_memory_desc_init_by_tag(&s->y, 2, flat, out_type, dnnl_ab);
     if (!e && s->linear) e = dnnl_memory_desc_init_by_tag(&s->dy, 2, flat, type, dnnl_ab);
-    for (int i = 0; i < 2; i++) s->stride[i] = l->stride, s->pad[i] = l->pad, s->turned_pad[i] = kh - 1 - l->pad;
+    for (int i = 0; i < 2; i++) s->stride[i] = l->stride, s->pad[i] = l->pad;
     return e;
 }
 
-static dnnl_status_t make_forward(const lk__context *k, conv *c, const shapes *s, dnnl_alg_kind_t algorithm,
+static dnnl_status_t make_forward(const lk__context *k, conv *c, const shapes *s,
                                   dnnl_primitive_desc_t *desc) {
     dnnl_convolution_desc_t d;
     dnnl_inner_product_desc_t p;
     const dnnl_memory_desc_t *bias = s->has_bias ? &s->bias : NULL;
-    dnnl_prop_kind_t prop = k->training && algorithm == dnnl_convolution_direct ? dnnl_forward_training
-                                                                                 : dnnl_forward_inference;
-    dnnl_status_t e = s->linear ? dnnl_inner_product_forward_desc_init(&p, prop, &s->x, &s->w_any, bias, &s->y)
-                                : dnnl_convolution_forward_desc_init(&d, prop, algorithm, &s->x, &s->w_any, bias,
-                                                                     &s->y, s->stride, s->pad, s->pad);
-    if (!e) e = lk__desc_new(s->linear ? (const_dnnl_op_desc_t)&p : (const_dnnl_op_desc_t)&d, k->engine, NULL, desc);
+    dnnl_prop_kind_t prop = k->training ? dnnl_forward_training : dnnl_forward_inference;
+    dnnl_status_t e =
+        s->linear ? dnnl_inner_product_forward_desc_init(&p, prop, &s->x, &s->w_any, bias, &s->y)
+                  : dnnl_convolution_forward_desc_init(&d, prop, dnnl_convolution_direct, &s->x, &s->w_any,
+                                                       bias, &s->y, s->stride, s->pad, s->pad);
+    if (!e)
+        e = lk__desc_new(s->linear ? (const_dnnl_op_desc_t)&p : (const_dnnl_op_desc_t)&d, k->engine, NULL,
+                         false, desc);
     if (e) return e;
     const dnnl_memory_desc_t *w = dnnl_primitive_desc_query_md(*desc, dnnl_query_weights_md, 0);
-    lk__arg args[] = {{DNNL_ARG_SRC, &s->x}, {DNNL_ARG_WEIGHTS, w}, {DNNL_ARG_DST, &s->y}, {DNNL_ARG_BIAS, &s->bias}};
+    lk__arg args[] = {
+        {DNNL_ARG_SRC, &s->x}, {DNNL_ARG_WEIGHTS, w}, {DNNL_ARG_DST, &s->y}, {DNNL_ARG_BIAS, &s->bias}};
     e = lk__kernel_new(*desc, k, s->has_bias ? 4 : 3, args, &c->forward);
     return e ? e : copy_new(k->engine, c->weight->value, &s->w_plain, w, &c->w_forward);
 }
 
 /* The forward pass that backward kernels take as a hint: of training, in the type of the gradient. */
-static dnnl_status_t make_hint(const lk__context *k, const shapes *s, dnnl_alg_kind_t algorithm,
-                               dnnl_primitive_desc_t *desc) {
+static dnnl_status_t make_hint(const lk__context *k, const shapes *s, dnnl_primitive_desc_t *desc) {
     dnnl_convolution_desc_t d;
     dnnl_inner_product_desc_t p;
     const dnnl_memory_desc_t *bias = s->has_bias ? &s->bias : NULL;
-    dnnl_status_t e = s->linear ? dnnl_inner_product_forward_desc_init(&p, dnnl_forward_training, &s->x, &s->w_any,
-                                                                       bias, &s->dy)
-                                : dnnl_convolution_forward_desc_init(&d, dnnl_forward_training, algorithm, &s->x,
-                                                                     &s->w_any, bias, &s->dy, s->stride, s->pad,
-                                                                     s->pad);
+    dnnl_status_t e =
+        s->linear
+            ? dnnl_inner_product_forward_desc_init(&p, dnnl_forward_training, &s->x, &s->w_any, bias, &s->dy)
+            : dnnl_convolution_forward_desc_init(&d, dnnl_forward_training, dnnl_convolution_direct, &s->x,
+                                                 &s->w_any, bias, &s->dy, s->stride, s->pad, s->pad);
     return e ? e
-             : lk__desc_new(s->linear ? (const_dnnl_op_desc_t)&p : (const_dnnl_op_desc_t)&d, k->engine, NULL, desc);
+             : lk__desc_new(s->linear ? (const_dnnl_op_desc_t)&p : (const_dnnl_op_desc_t)&d, k->engine, NULL,
+                            false, desc);
 }
 
-static dnnl_status_t make_weights(const lk__context *k, conv *c, const shapes *s, dnnl_alg_kind_t algorithm,
+static dnnl_status_t make_weights(const lk__context *k, conv *c, const shapes *s,
                                   dnnl_primitive_desc_t hint) {
     dnnl_convolution_desc_t d;
     dnnl_inner_product_desc_t p;
     dnnl_primitive_desc_t desc;
     const dnnl_memory_desc_t *bias = s->has_bias ? &s->bias : NULL;
-    dnnl_status_t e = s->linear
-                          ? dnnl_inner_product_backward_weights_desc_init(&p, &s->x, &s->dw_any, bias, &s->dy)
-                          : dnnl_convolution_backward_weights_desc_init(&d, algorithm, &s->x, &s->dw_any, bias,
-                                                                        &s->dy, s->stride, s->pad, s->pad);
-    if (!e) e = lk__desc_new(s->linear ? (const_dnnl_op_desc_t)&p : (const_dnnl_op_desc_t)&d, k->engine, hint, &desc);
+    dnnl_status_t e =
+        s->linear
+            ? dnnl_inner_product_backward_weights_desc_init(&p, &s->x, &s->dw_any, bias, &s->dy)
+            : dnnl_convolution_backward_weights_desc_init(&d, dnnl_convolution_direct, &s->x, &s->dw_any,
+                                                          bias, &s->dy, s->stride, s->pad, s->pad);
+    if (!e)
+        e = lk__desc_new(s->linear ? (const_dnnl_op_desc_t)&p : (const_dnnl_op_desc_t)&d, k->engine, hint,
+                         false, &desc);
     if (e) return e;
     const dnnl_memory_desc_t *dw = dnnl_primitive_desc_query_md(desc, dnnl_query_diff_weights_md, 0);
     lk__arg args[] = {{DNNL_ARG_SRC, &s->x},
@@ -218,33 +209,17 @@ static dnnl_status_t make_weights(const lk__context *k, conv *c, const shapes *s
     return e;
 }
 
-/* Backward data by a forward kernel over turned weights. */
-static dnnl_status_t make_turned(const lk__context *k, conv *c, const shapes *s) {
-    dnnl_convolution_desc_t d;
-    dnnl_primitive_desc_t desc;
-    dnnl_status_t e = dnnl_convolution_forward_desc_init(&d, dnnl_forward_inference, dnnl_convolution_winograd,
-                                                         &s->dy, &s->turned_any, NULL, &s->x, s->stride,
-                                                         s->turned_pad, s->turned_pad);
-    if (!e) e = lk__desc_new(&d, k->engine, NULL, &desc);
-    if (e) return e;
-    const dnnl_memory_desc_t *w = dnnl_primitive_desc_query_md(desc, dnnl_query_weights_md, 0);
-    lk__arg args[] = {{DNNL_ARG_SRC, &s->dy}, {DNNL_ARG_WEIGHTS, w}, {DNNL_ARG_DST, &s->x}};
-    c->turned = malloc(c->weight->count * sizeof(float));
-    e = c->turned ? lk__kernel_new(desc, k, 3, args, &c->backward_data) : dnnl_out_of_memory;
-    if (!e) e = copy_new(k->engine, c->turned, &s->turned_plain, w, &c->w_backward);
-    dnnl_primitive_desc_destroy(desc);
-    return e;
-}
-
 static dnnl_status_t make_data(const lk__context *k, conv *c, const shapes *s, dnnl_primitive_desc_t hint) {
     dnnl_convolution_desc_t d;
     dnnl_inner_product_desc_t p;
     dnnl_primitive_desc_t desc;
-    dnnl_status_t e = s->linear ? dnnl_inner_product_backward_data_desc_init(&p, &s->x, &s->w_any, &s->dy)
-                                : dnnl_convolution_backward_data_desc_init(&d, dnnl_convolution_direct, &s->x,
-                                                                           &s->w_any, &s->dy, s->stride, s->pad,
-                                                                           s->pad);
-    if (!e) e = lk__desc_new(s->linear ? (const_dnnl_op_desc_t)&p : (const_dnnl_op_desc_t)&d, k->engine, hint, &desc);
+    dnnl_status_t e =
+        s->linear ? dnnl_inner_product_backward_data_desc_init(&p, &s->x, &s->w_any, &s->dy)
+                  : dnnl_convolution_backward_data_desc_init(&d, dnnl_convolution_direct, &s->x, &s->w_any,
+                                                             &s->dy, s->stride, s->pad, s->pad);
+    if (!e)
+        e = lk__desc_new(s->linear ? (const_dnnl_op_desc_t)&p : (const_dnnl_op_desc_t)&d, k->engine, hint,
+                         false, &desc);
     if (e) return e;
     const dnnl_memory_desc_t *w = dnnl_primitive_desc_query_md(desc, dnnl_query_weights_md, 0);
     lk__arg args[] = {{DNNL_ARG_DIFF_DST, &s->dy}, {DNNL_ARG_WEIGHTS, w}, {DNNL_ARG_DIFF_SRC, &s->x}};
@@ -254,27 +229,21 @@ static dnnl_status_t make_data(const lk__context *k, conv *c, const shapes *s, d
     return e;
 }
 
-static dnnl_status_t make_all(const lk__context *k, conv *c, const shapes *s, dnnl_alg_kind_t algorithm) {
+static dnnl_status_t make_all(const lk__context *k, conv *c, const shapes *s) {
     dnnl_primitive_desc_t forward = NULL, hint = NULL;
-    dnnl_status_t e = make_forward(k, c, s, algorithm, &forward);
+    dnnl_status_t e = make_forward(k, c, s, &forward);
     if (!e && k->training) {
-        e = make_hint(k, s, algorithm, &hint);
-        if (!e) e = make_weights(k, c, s, algorithm, hint);
-        if (!e) e = algorithm == dnnl_convolution_winograd ? make_turned(k, c, s) : make_data(k, c, s, hint);
+        e = make_hint(k, s, &hint);
+        if (!e) e = make_weights(k, c, s, hint);
+        if (!e) e = make_data(k, c, s, hint);
     }
     if (forward) dnnl_primitive_desc_destroy(forward);
     if (hint) dnnl_primitive_desc_destroy(hint);
     return e;
 }
 
-static bool winograd_suits(const lk__context *k, const lk__op *op) {
-    const lk__layer *l = k->layer;
-    return op->type == LK_PRECISION_F32 && l->kind == LK__CONV && l->kernel == 3 && l->stride == 1 &&
-           l->in_c % 16 == 0 && l->out % 16 == 0;
-}
-
-static lk_status conv_new(const lk__context *k, dnnl_alg_kind_t algorithm, const lk__op *as, const lk__act *x,
-                          const lk__act *y, lk__op **out, lk_error *err) {
+static lk_status conv_new(const lk__context *k, const lk__op *as, const lk__act *x, const lk__act *y,
+                          lk__op **out, lk_error *err) {
     conv *c = calloc(1, sizeof *c);
     if (!c) return lk__fail_memory(err, sizeof *c, "a convolution");
     c->op = *as;
@@ -282,12 +251,12 @@ static lk_status conv_new(const lk__context *k, dnnl_alg_kind_t algorithm, const
     c->weight = lk__weights_find(k->weights, k->index, "weight");
     c->bias = lk__weights_find(k->weights, k->index, "bias");
     const lk__layer *l = k->layer;
-    snprintf(c->op.what, sizeof c->op.what, "%s %dx%d%s %d->%d @%d%s", lk__kind_name(l->kind), l->kernel, l->kernel,
-             l->stride > 1 ? " /2" : "", l->in_c, l->out, l->out_h,
-             algorithm == dnnl_convolution_winograd ? " winograd" : "");
+    snprintf(c->op.what, sizeof c->op.what, "%s %dx%d%s %d->%d @%d", lk__kind_name(l->kind), l->kernel,
+             l->kernel, l->stride > 1 ? " /2" : "", l->in_c, l->out, l->out_h);
+    c->op.flops = 2.0 * (double)c->weight->count * l->out_h * l->out_w;
     shapes s = {0};
     dnnl_status_t e = describe(k, x, y, &c->op, &s);
-    if (!e) e = make_all(k, c, &s, algorithm);
+    if (!e) e = make_all(k, c, &s);
     if (e) {
         conv_free(&c->op);
         return lk__dnnl_check(e, "a convolution", err);
@@ -300,7 +269,8 @@ static lk_status conv_new(const lk__context *k, dnnl_alg_kind_t algorithm, const
     return LK_OK;
 }
 
-lk_status lk__conv_new(const lk__context *k, const lk__act *x, const lk__act *y, lk__op **out, lk_error *err) {
+lk_status lk__conv_new(const lk__context *k, const lk__act *x, const lk__act *y, lk__op **out,
+                       lk_error *err) {
     lk__op op = {.type = k->type,
                  .out_type = y->type,
                  .images = k->images,
@@ -310,7 +280,5 @@ lk_status lk__conv_new(const lk__context *k, const lk__act *x, const lk__act *y,
                  .backward = conv_backward,
                  .finish = conv_finish,
                  .free = conv_free};
-    if (winograd_suits(k, &op) && conv_new(k, dnnl_convolution_winograd, &op, x, y, out, NULL) == LK_OK)
-        return LK_OK;
-    return conv_new(k, dnnl_convolution_direct, &op, x, y, out, err);
+    return conv_new(k, &op, x, y, out, err);
 }

@@ -32,18 +32,23 @@ void lk__act_desc(const lk__act *a, int images, lk_precision type, dnnl_memory_d
 }
 
 dnnl_status_t lk__desc_new(const_dnnl_op_desc_t op, dnnl_engine_t engine, dnnl_primitive_desc_t hint,
-                           dnnl_primitive_desc_t *desc) {
+                           bool adds, dnnl_primitive_desc_t *desc) {
     dnnl_primitive_attr_t attributes;
+    dnnl_post_ops_t after = NULL;
     dnnl_status_t e = dnnl_primitive_attr_create(&attributes);
     if (e) return e;
     e = dnnl_primitive_attr_set_scratchpad_mode(attributes, dnnl_scratchpad_mode_user);
+    if (!e && adds) e = dnnl_post_ops_create(&after);
+    if (!e && adds) e = dnnl_post_ops_append_sum(after, 1);
+    if (!e && adds) e = dnnl_primitive_attr_set_post_ops(attributes, after);
+    if (after) dnnl_post_ops_destroy(after);
     if (!e) e = dnnl_primitive_desc_create(desc, op, attributes, engine, hint);
     dnnl_primitive_attr_destroy(attributes);
     return e;
 }
 
-static dnnl_status_t make(dnnl_primitive_desc_t desc, dnnl_engine_t engine, int workers, void *scratch_place, int args,
-                          const lk__arg *arg, lk__kernel *out) {
+static dnnl_status_t make(dnnl_primitive_desc_t desc, dnnl_engine_t engine, int workers, void *scratch_place,
+                          int args, const lk__arg *arg, lk__kernel *out) {
     const dnnl_memory_desc_t *scratch = dnnl_primitive_desc_query_md(desc, dnnl_query_scratchpad_md, 0);
     lk__kernel k = {.workers = workers, .args = args};
     k.scratch_bytes = scratch ? dnnl_memory_desc_get_size(scratch) : 0;
@@ -52,7 +57,8 @@ static dnnl_status_t make(dnnl_primitive_desc_t desc, dnnl_engine_t engine, int 
     for (int i = 0; i < args; i++) k.id[i] = arg[i].id;
     for (int w = 0; !e && w < workers; w++) {
         dnnl_memory_t *memory = k.memory + w * (args + 1);
-        for (int i = 0; !e && i < args; i++) e = dnnl_memory_create(&memory[i], arg[i].desc, engine, DNNL_MEMORY_NONE);
+        for (int i = 0; !e && i < args; i++)
+            e = dnnl_memory_create(&memory[i], arg[i].desc, engine, DNNL_MEMORY_NONE);
         if (!e && k.scratch_bytes) e = dnnl_memory_create(&memory[args], scratch, engine, scratch_place);
     }
     if (e)
@@ -62,8 +68,8 @@ static dnnl_status_t make(dnnl_primitive_desc_t desc, dnnl_engine_t engine, int 
     return e;
 }
 
-dnnl_status_t lk__kernel_new(dnnl_primitive_desc_t desc, const lk__context *context, int args, const lk__arg *arg,
-                             lk__kernel *out) {
+dnnl_status_t lk__kernel_new(dnnl_primitive_desc_t desc, const lk__context *context, int args,
+                             const lk__arg *arg, lk__kernel *out) {
     return make(desc, context->engine, context->workers, DNNL_MEMORY_NONE, args, arg, out);
 }
 
@@ -90,7 +96,8 @@ void lk__kernel_free(lk__kernel *kernel) {
     *kernel = (lk__kernel){0};
 }
 
-void lk__kernel_run(const lk__kernel *kernel, dnnl_stream_t stream, int worker, void *scratch, void *const *data) {
+void lk__kernel_run(const lk__kernel *kernel, dnnl_stream_t stream, int worker, void *scratch,
+                    void *const *data) {
     if (!kernel->primitive) return;
     dnnl_exec_arg_t args[LK__ARGS_MAX + 1];
     dnnl_memory_t *memory = kernel->memory + worker * (kernel->args + 1);

@@ -4,9 +4,9 @@
  *   dx          = each dy put back through the same window
  *   dw[c,u,v]   = sum_{n,i,j} x[n,c,i*s+u-p,j*s+v-p] dy[n,c,i,j]
  *
- * oneDNN reaches a tenth of peak at it, so the kernels are ours: one run (one image, one block of channels) at a time,
- * copied into a frame of zeros as wide as the padding, after which no border needs a test. f32; the planes of a run
- * fit into the second level cache. */
+ * oneDNN reaches a tenth of peak at it, so the kernels are ours: one run (one image, one block of channels)
+ * at a time, copied into a frame of zeros as wide as the padding, after which no border needs a test. f32;
+ * the planes of a run fit into the second level cache. */
 #include "nn/op.h"
 
 #include <stdlib.h>
@@ -23,70 +23,71 @@ typedef struct dwconv {
 
 typedef float v8 __attribute__((vector_size(32), aligned(4), may_alias));
 
-/* The three loops for vectors of a block's width (V), with the kernel's size and stride as constants or not. */
-#define KERNELS(NAME, V)                                                                                             \
-    LK__INLINE void NAME##_forward(const float *frame, int fw, const float *weights, float *y, int oh, int ow, int k, \
-                                   int s) {                                                                          \
-        const V *x = (const V *)frame, *w = (const V *)weights;                                                      \
-        for (int i = 0; i < oh; i++) {                                                                               \
-            int j = 0;                                                                                               \
-            for (; j + 4 <= ow; j += 4) {                                                                            \
-                V a = {0}, b = {0}, c = {0}, d = {0};                                                                \
-                for (int u = 0; u < k; u++)                                                                          \
-                    for (int v = 0; v < k; v++) {                                                                    \
-                        const V *p = x + (i * s + u) * fw + j * s + v, t = w[u * k + v];                              \
-                        a += p[0] * t;                                                                               \
-                        b += p[s] * t;                                                                               \
-                        c += p[2 * s] * t;                                                                           \
-                        d += p[3 * s] * t;                                                                           \
-                    }                                                                                                \
-                V *out = (V *)y + i * ow + j;                                                                        \
-                out[0] = a, out[1] = b, out[2] = c, out[3] = d;                                                      \
-            }                                                                                                        \
-            for (; j < ow; j++) {                                                                                    \
-                V a = {0};                                                                                           \
-                for (int u = 0; u < k; u++)                                                                          \
-                    for (int v = 0; v < k; v++) a += x[(i * s + u) * fw + j * s + v] * w[u * k + v];                 \
-                ((V *)y)[i * ow + j] = a;                                                                            \
-            }                                                                                                        \
-        }                                                                                                            \
-    }                                                                                                                \
-    /* frame += the window's share of each dy */                                                                     \
-    LK__INLINE void NAME##_data(float *frame, int fw, const float *weights, const float *dy, int oh, int ow, int k,   \
-                                int s) {                                                                             \
-        V *dx = (V *)frame;                                                                                          \
-        const V *w = (const V *)weights, *d = (const V *)dy;                                                         \
-        for (int i = 0; i < oh; i++)                                                                                 \
-            for (int u = 0; u < k; u++)                                                                              \
-                for (int v = 0; v < k; v++) {                                                                        \
-                    V t = w[u * k + v], *to = dx + (i * s + u) * fw + v;                                             \
-                    for (int j = 0; j < ow; j++) to[j * s] += d[i * ow + j] * t;                                     \
-                }                                                                                                    \
-    }                                                                                                                \
-    LK__INLINE void NAME##_weights(const float *frame, int fw, const float *dy, float *dw, int oh, int ow, int k,     \
-                                   int s) {                                                                          \
-        const V *x = (const V *)frame, *d = (const V *)dy;                                                           \
-        for (int u = 0; u < k; u++) {                                                                                \
-            int v = 0;                                                                                               \
-            for (; v + 3 <= k; v += 3) {                                                                             \
-                V a = {0}, b = {0}, c = {0};                                                                         \
-                for (int i = 0; i < oh; i++)                                                                         \
-                    for (int j = 0; j < ow; j++) {                                                                   \
-                        const V *p = x + (i * s + u) * fw + j * s + v, g = d[i * ow + j];                            \
-                        a += p[0] * g;                                                                               \
-                        b += p[1] * g;                                                                               \
-                        c += p[2] * g;                                                                               \
-                    }                                                                                                \
-                V *out = (V *)dw + u * k + v;                                                                        \
-                out[0] += a, out[1] += b, out[2] += c;                                                               \
-            }                                                                                                        \
-            for (; v < k; v++) {                                                                                     \
-                V a = {0};                                                                                           \
-                for (int i = 0; i < oh; i++)                                                                         \
-                    for (int j = 0; j < ow; j++) a += x[(i * s + u) * fw + j * s + v] * d[i * ow + j];               \
-                ((V *)dw)[u * k + v] += a;                                                                           \
-            }                                                                                                        \
-        }                                                                                                            \
+/* The three loops for vectors of a block's width (V), with the kernel's size and stride as constants or not.
+ */
+#define KERNELS(NAME, V)                                                                                     \
+    LK__INLINE void NAME##_forward(const float *frame, int fw, const float *weights, float *y, int oh,       \
+                                   int ow, int k, int s) {                                                   \
+        const V *x = (const V *)frame, *w = (const V *)weights;                                              \
+        for (int i = 0; i < oh; i++) {                                                                       \
+            int j = 0;                                                                                       \
+            for (; j + 4 <= ow; j += 4) {                                                                    \
+                V a = {0}, b = {0}, c = {0}, d = {0};                                                        \
+                for (int u = 0; u < k; u++)                                                                  \
+                    for (int v = 0; v < k; v++) {                                                            \
+                        const V *p = x + (i * s + u) * fw + j * s + v, t = w[u * k + v];                     \
+                        a += p[0] * t;                                                                       \
+                        b += p[s] * t;                                                                       \
+                        c += p[2 * s] * t;                                                                   \
+                        d += p[3 * s] * t;                                                                   \
+                    }                                                                                        \
+                V *out = (V *)y + i * ow + j;                                                                \
+                out[0] = a, out[1] = b, out[2] = c, out[3] = d;                                              \
+            }                                                                                                \
+            for (; j < ow; j++) {                                                                            \
+                V a = {0};                                                                                   \
+                for (int u = 0; u < k; u++)                                                                  \
+                    for (int v = 0; v < k; v++) a += x[(i * s + u) * fw + j * s + v] * w[u * k + v];         \
+                ((V *)y)[i * ow + j] = a;                                                                    \
+            }                                                                                                \
+        }                                                                                                    \
+    }                                                                                                        \
+    /* frame += the window's share of each dy */                                                             \
+    LK__INLINE void NAME##_data(float *frame, int fw, const float *weights, const float *dy, int oh, int ow, \
+                                int k, int s) {                                                              \
+        V *dx = (V *)frame;                                                                                  \
+        const V *w = (const V *)weights, *d = (const V *)dy;                                                 \
+        for (int i = 0; i < oh; i++)                                                                         \
+            for (int u = 0; u < k; u++)                                                                      \
+                for (int v = 0; v < k; v++) {                                                                \
+                    V t = w[u * k + v], *to = dx + (i * s + u) * fw + v;                                     \
+                    for (int j = 0; j < ow; j++) to[j * s] += d[i * ow + j] * t;                             \
+                }                                                                                            \
+    }                                                                                                        \
+    LK__INLINE void NAME##_weights(const float *frame, int fw, const float *dy, float *dw, int oh, int ow,   \
+                                   int k, int s) {                                                           \
+        const V *x = (const V *)frame, *d = (const V *)dy;                                                   \
+        for (int u = 0; u < k; u++) {                                                                        \
+            int v = 0;                                                                                       \
+            for (; v + 3 <= k; v += 3) {                                                                     \
+                V a = {0}, b = {0}, c = {0};                                                                 \
+                for (int i = 0; i < oh; i++)                                                                 \
+                    for (int j = 0; j < ow; j++) {                                                           \
+                        const V *p = x + (i * s + u) * fw + j * s + v, g = d[i * ow + j];                    \
+                        a += p[0] * g;                                                                       \
+                        b += p[1] * g;                                                                       \
+                        c += p[2] * g;                                                                       \
+                    }                                                                                        \
+                V *out = (V *)dw + u * k + v;                                                                \
+                out[0] += a, out[1] += b, out[2] += c;                                                       \
+            }                                                                                                \
+            for (; v < k; v++) {                                                                             \
+                V a = {0};                                                                                   \
+                for (int i = 0; i < oh; i++)                                                                 \
+                    for (int j = 0; j < ow; j++) a += x[(i * s + u) * fw + j * s + v] * d[i * ow + j];       \
+                ((V *)dw)[u * k + v] += a;                                                                   \
+            }                                                                                                \
+        }                                                                                                    \
     }
 
 KERNELS(wide, lk__v16)
@@ -94,18 +95,18 @@ KERNELS(half, v8)
 KERNELS(one, float)
 
 /* MobileFaceNet's windows get loops of their own. */
-#define CHOOSE(WHAT, ...)                                                                                            \
-    do {                                                                                                             \
-        if (o->block == 16 && o->kernel == 3 && o->stride == 1)                                                      \
-            wide_##WHAT(__VA_ARGS__, 3, 1);                                                                          \
-        else if (o->block == 16 && o->kernel == 3 && o->stride == 2)                                                 \
-            wide_##WHAT(__VA_ARGS__, 3, 2);                                                                          \
-        else if (o->block == 16)                                                                                     \
-            wide_##WHAT(__VA_ARGS__, o->kernel, o->stride);                                                          \
-        else if (o->block == 8)                                                                                      \
-            half_##WHAT(__VA_ARGS__, o->kernel, o->stride);                                                          \
-        else                                                                                                         \
-            one_##WHAT(__VA_ARGS__, o->kernel, o->stride);                                                           \
+#define CHOOSE(WHAT, ...)                                                                                    \
+    do {                                                                                                     \
+        if (o->block == 16 && o->kernel == 3 && o->stride == 1)                                              \
+            wide_##WHAT(__VA_ARGS__, 3, 1);                                                                  \
+        else if (o->block == 16 && o->kernel == 3 && o->stride == 2)                                         \
+            wide_##WHAT(__VA_ARGS__, 3, 2);                                                                  \
+        else if (o->block == 16)                                                                             \
+            wide_##WHAT(__VA_ARGS__, o->kernel, o->stride);                                                  \
+        else if (o->block == 8)                                                                              \
+            half_##WHAT(__VA_ARGS__, o->kernel, o->stride);                                                  \
+        else                                                                                                 \
+            one_##WHAT(__VA_ARGS__, o->kernel, o->stride);                                                   \
     } while (0)
 
 LK__CLONES static void run_forward(const dwconv *o, const float *frame, const float *weights, float *y) {
@@ -124,13 +125,15 @@ static void frame_fill(const dwconv *o, const float *x, float *frame) {
     size_t row = (size_t)(o->w * o->block), wide = (size_t)(o->fw * o->block);
     memset(frame, 0, (size_t)o->fh * wide * sizeof(float));
     for (int i = 0; i < o->h; i++)
-        memcpy(frame + (size_t)(i + o->pad) * wide + o->pad * o->block, x + (size_t)i * row, row * sizeof(float));
+        memcpy(frame + (size_t)(i + o->pad) * wide + o->pad * o->block, x + (size_t)i * row,
+               row * sizeof(float));
 }
 
 static void frame_take(const dwconv *o, const float *frame, float *x) {
     size_t row = (size_t)(o->w * o->block), wide = (size_t)(o->fw * o->block);
     for (int i = 0; i < o->h; i++)
-        memcpy(x + (size_t)i * row, frame + (size_t)(i + o->pad) * wide + o->pad * o->block, row * sizeof(float));
+        memcpy(x + (size_t)i * row, frame + (size_t)(i + o->pad) * wide + o->pad * o->block,
+               row * sizeof(float));
 }
 
 static const float *weights_of(const dwconv *o, size_t run) {
@@ -184,7 +187,8 @@ static void dwconv_free(lk__op *op) {
     free(op);
 }
 
-lk_status lk__dwconv_new(const lk__context *k, const lk__act *x, const lk__act *y, lk__op **out, lk_error *err) {
+lk_status lk__dwconv_new(const lk__context *k, const lk__act *x, const lk__act *y, lk__op **out,
+                         lk_error *err) {
     dwconv *o = calloc(1, sizeof *o);
     if (!o) return lk__fail_memory(err, sizeof *o, "a depthwise convolution");
     const lk__layer *l = k->layer;
@@ -208,8 +212,9 @@ lk_status lk__dwconv_new(const lk__context *k, const lk__act *x, const lk__act *
                   .blocks = lk__act_blocks(x)};
     o->op.scratch_bytes = (size_t)(o->fh * o->fw * o->block) * sizeof(float);
     o->op.weight_bytes = o->weight->count * sizeof(float);
-    snprintf(o->op.what, sizeof o->op.what, "dwconv %dx%d%s %d @%d", l->kernel, l->kernel, l->stride > 1 ? " /2" : "",
-             l->in_c, l->out_h);
+    o->op.flops = 2.0 * (double)o->weight->count * y->h * y->w;
+    snprintf(o->op.what, sizeof o->op.what, "dwconv %dx%d%s %d @%d", l->kernel, l->kernel,
+             l->stride > 1 ? " /2" : "", l->in_c, l->out_h);
     o->weights = malloc(o->op.weight_bytes);
     if (!o->weights) {
         dwconv_free(&o->op);

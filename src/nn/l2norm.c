@@ -41,7 +41,8 @@ static void l2norm_free(lk__op *op) {
     free(op);
 }
 
-lk_status lk__l2norm_new(const lk__context *k, const lk__act *x, const lk__act *y, lk__op **out, lk_error *err) {
+lk_status lk__l2norm_new(const lk__context *k, const lk__act *x, const lk__act *y, lk__op **out,
+                         lk_error *err) {
     (void)k;
     (void)y;
     l2norm *o = calloc(1, sizeof *o);

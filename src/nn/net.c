@@ -1,9 +1,9 @@
-/* net.c: from a list of layers to steps that run (run.c). The one place that decides what is fused, how much is done
- * at a time and where each buffer lies.
+/* net.c: from a list of layers to steps that run (run.c). The one place that decides what is fused, how much
+ * is done at a time and where each buffer lies.
  *
- *   compile: layers -> steps and activations; batch norm and rectifier become part of the activation before them
- *   plan:    when is each activation alive? Those whose lives do not meet share memory
- *   bind:    one arena on huge pages
+ *   compile: layers -> steps and activations; batch norm and rectifier become part of the activation before
+ * them plan:    when is each activation alive? Those whose lives do not meet share memory bind:    one arena
+ * on huge pages
  *
  * With N steps, forward of step i happens at time i and its backward at time 2N - 1 - i. */
 #include "nn/run.h"
@@ -47,11 +47,11 @@ static lk__act *new_act(lk__net *net, int c, int h, int w, lk_precision type) {
     return a;
 }
 
-/* Images in one call of a step's kernel: what it reads and writes fits into the second level cache, but a kernel with
- * many weights wants enough images to read them for. */
+/* Images in one call of a step's kernel: what it reads and writes fits into the second level cache, but a
+ * kernel with many weights wants enough images to read them for. */
 static int images_a_call(const lk__net *net, const lk__layer *l) {
     double in = (double)l->in_c * l->in_h * l->in_w, out = (double)l->out_c * l->out_h * l->out_w;
-    double weights = (double)l->out * l->in_c * l->kernel * l->kernel, most = 192e3 + weights / 2;
+    double weights = (double)l->out * l->in_c * l->kernel * l->kernel, most = 192e3 + weights;
     int images = 1;
     for (int i = 2; i <= net->part && (i == 2 || i <= net->part / 4); i++)
         if (net->part % i == 0 && i * (in + out) <= most) images = i;
@@ -96,20 +96,23 @@ static lk_status add_step(builder *b, int i, lk__act *residual,
     const lk__layer *l = &b->spec->layers[i];
     lk__context k = context_of(b, i);
     lk__op *op;
-    if (b->net->steps == LK__STEPS_MAX) return lk__fail(b->err, LK_INVALID, "net: more than %d steps", LK__STEPS_MAX);
+    if (b->net->steps == LK__STEPS_MAX)
+        return lk__fail(b->err, LK_INVALID, "net: more than %d steps", LK__STEPS_MAX);
     lk__act *x = b->now, *y = new_act(b->net, l->out_c, l->out_h, l->out_w, b->net->options.precision);
+    if (make == lk__conv_new && lk__winograd_suits(&k, x, y)) make = lk__winograd_new;
     lk_status status = make(&k, x, y, &op, b->err);
     if (status == LK_OK) append(b, op, i, x, residual, y);
     return status;
 }
 
-/* Batch norm and the rectifier after it; returns how many layers that are. Somebody else who reads the activation as
- * it is now (or the photos) makes a copy necessary. */
+/* Batch norm and the rectifier after it; returns how many layers that are. Somebody else who reads the
+ * activation as it is now (or the photos) makes a copy necessary. */
 static lk_status add_norm(builder *b, int i, int *taken) {
     const lk__spec *s = b->spec;
     int batchnorm = -1, activation = -1, at = i;
     if (s->layers[at].kind == LK__BATCHNORM) batchnorm = at++;
-    if (at < s->count && (s->layers[at].kind == LK__PRELU || s->layers[at].kind == LK__RELU)) activation = at++;
+    if (at < s->count && (s->layers[at].kind == LK__PRELU || s->layers[at].kind == LK__RELU))
+        activation = at++;
     *taken = at - i;
     lk_status status = LK_OK;
     if (b->now == &b->net->act[0] || b->now->norm || !only_reader_so_far(b, b->now))
@@ -224,7 +227,8 @@ static void place_buffers(builder *b) {
         at->offset = 0;
         for (int j = 0; j < i;) {
             const buffer *other = &b->buffers[order[j]];
-            bool overlaps = at->offset < other->offset + other->bytes && other->offset < at->offset + at->bytes;
+            bool overlaps =
+                at->offset < other->offset + other->bytes && other->offset < at->offset + at->bytes;
             if (overlaps && meet(at, other)) {
                 at->offset = other->offset + other->bytes;
                 j = 0;
@@ -300,7 +304,8 @@ static size_t lay_out(lk__net *net, const needs *n, size_t acts_bytes, char *bas
 
 static lk_status bind(lk__net *net, size_t acts_bytes, lk_error *err) {
     needs n = needs_of(net);
-    size_t huge = (size_t)2 << 20, bytes = (lay_out(net, &n, acts_bytes, NULL) + huge - 1) / huge * huge + huge;
+    size_t huge = (size_t)2 << 20,
+           bytes = (lay_out(net, &n, acts_bytes, NULL) + huge - 1) / huge * huge + huge;
     char *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (memory == MAP_FAILED)
         return lk__fail_memory(err, bytes, "the activations of a net; a smaller batch needs less");
@@ -315,8 +320,8 @@ static lk_status bind(lk__net *net, size_t acts_bytes, lk_error *err) {
 
 /* ---- making ------------------------------------------------------------------------------------ */
 
-/* Inference: how many images go through the net together: a divisor of the batch that leaves a part for every worker,
- * few enough that the largest activations stay in the cache. */
+/* Inference: how many images go through the net together: a divisor of the batch that leaves a part for every
+ * worker, few enough that the largest activations stay in the cache. */
 static int part_of(const lk__spec *spec, int batch, int workers) {
     double largest = 1, most = 1 << 20;
     for (int i = 0; i < spec->count; i++) {
@@ -344,7 +349,8 @@ static lk_status make_steps(lk__net *net, const lk__spec *spec, lk_error *err) {
     /* A kernel belongs to one worker while it runs: it is made for one thread. */
     int threads = lk__threads();
     lk__threads_set(1);
-    for (int i = 0, taken = 0; status == LK_OK && i < spec->count; i += taken) status = add_layer(b, i, &taken);
+    for (int i = 0, taken = 0; status == LK_OK && i < spec->count; i += taken)
+        status = add_layer(b, i, &taken);
     lk__threads_set(threads);
     if (status == LK_OK) {
         route_gradients(net);
@@ -356,8 +362,8 @@ static lk_status make_steps(lk__net *net, const lk__spec *spec, lk_error *err) {
     return status;
 }
 
-lk_status lk__net_new(const lk__spec *spec, lk__weights *weights, const lk__net_options *options, lk__net **out,
-                      lk_error *err) {
+lk_status lk__net_new(const lk__spec *spec, lk__weights *weights, const lk__net_options *options,
+                      lk__net **out, lk_error *err) {
     if (options->batch < 1 || options->batch > 4096)
         return lk__fail(err, LK_INVALID, "net: a batch of %d; 1 to 4096 is possible", options->batch);
     if (options->precision == LK_PRECISION_BF16 && !lk__dnnl_bf16())

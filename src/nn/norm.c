@@ -1,6 +1,7 @@
-/* norm.c: batch norm and rectifier. They are not steps of a net but something an activation waits for: a pass over
- * memory for each would cost more than its arithmetic. So an activation is stored as the step before the norm wrote
- * it; whoever reads it normalises on the way, unit by unit in the cache, and keeps nothing. Either may be absent.
+/* norm.c: batch norm and rectifier. They are not steps of a net but something an activation waits for: a pass
+ * over memory for each would cost more than its arithmetic. So an activation is stored as the step before the
+ * norm wrote it; whoever reads it normalises on the way, unit by unit in the cache, and keeps nothing. Either
+ * may be absent.
  *
  *   z = g (x - m) r + b,  r = 1 / sqrt(v + eps)                 (Ioffe & Szegedy 2015)
  *   y = z > 0 ? z : a z          (He et al. 2015; a = 0 is ReLU, a = 1 no activation)
@@ -10,9 +11,9 @@
  *   da = sum dy min(z, 0),  db = sum dz,  dg = r sum dz (x - m)
  *   dx = g r (dz - db / M - (x - m) r dg / M)
  *
- * The sums are taken where x and dy are made ("look"), and wait for the whole batch ("close"). They run in f32 within
- * one image and in f64 over images and ranks, in a fixed order: the result does not depend on the number of threads.
- * Running statistics move by 1/10 a step, variance unbiased, as in PyTorch. */
+ * The sums are taken where x and dy are made ("look"), and wait for the whole batch ("close"). They run in
+ * f32 within one image and in f64 over images and ranks, in a fixed order: the result does not depend on the
+ * number of threads. Running statistics move by 1/10 a step, variance unbiased, as in PyTorch. */
 #include "nn/op.h"
 
 #include <math.h>
@@ -48,7 +49,8 @@ static void spread(const float *of_channel, int block, lk__v16 *out) {
 }
 
 /* sums (2, 16): x - centre and its square. */
-LK__INLINE void statistics(const void *x, lk_precision type, size_t count, const lk__v16 *centre, lk__v16 *sums) {
+LK__INLINE void statistics(const void *x, lk_precision type, size_t count, const lk__v16 *centre,
+                           lk__v16 *sums) {
     lk__v16 m = *centre, s0 = {0}, s1 = {0}, q0 = {0}, q1 = {0};
     for (size_t i = 0; i < count; i += 2 * LANES) {
         lk__v16 a = m, b = m; /* what lies beyond the end adds nothing */
@@ -119,8 +121,8 @@ LK__CLONES static void run_statistics(const void *x, lk_precision type, size_t c
         statistics(x, BF16, count, centre, sums);
 }
 
-LK__CLONES static void run_apply(const void *x, lk_precision x_type, void *y, lk_precision y_type, size_t count,
-                                 const lanes *p) {
+LK__CLONES static void run_apply(const void *x, lk_precision x_type, void *y, lk_precision y_type,
+                                 size_t count, const lanes *p) {
     if (x_type == F32 && y_type == F32)
         apply(x, F32, y, F32, count, p);
     else if (x_type == F32)
@@ -131,16 +133,16 @@ LK__CLONES static void run_apply(const void *x, lk_precision x_type, void *y, lk
         apply(x, BF16, y, BF16, count, p);
 }
 
-LK__CLONES static void run_sums(const void *x, const void *dy, lk_precision type, size_t count, const lanes *p,
-                                lk__v16 *sums) {
+LK__CLONES static void run_sums(const void *x, const void *dy, lk_precision type, size_t count,
+                                const lanes *p, lk__v16 *sums) {
     if (type == F32)
         sums_back(x, dy, F32, count, p, sums);
     else
         sums_back(x, dy, BF16, count, p, sums);
 }
 
-LK__CLONES static void run_gradient(const void *x, const void *dy, lk_precision type, void *dx, lk_precision dx_type,
-                                    size_t count, const lanes *p) {
+LK__CLONES static void run_gradient(const void *x, const void *dy, lk_precision type, void *dx,
+                                    lk_precision dx_type, size_t count, const lanes *p) {
     if (type == F32 && dx_type == F32)
         gradient(x, dy, F32, dx, F32, count, p);
     else if (type == F32)
@@ -308,7 +310,8 @@ void lk__norm_close_back(lk__norm *o) {
     }
 }
 
-void lk__norm_gradient(const lk__norm *o, size_t run, const void *x, const void *dy, void *dx, lk_precision dx_type) {
+void lk__norm_gradient(const lk__norm *o, size_t run, const void *x, const void *dy, void *dx,
+                       lk_precision dx_type) {
     lanes p;
     spread_all(o, run, &p);
     run_gradient(x, dy, o->type, dx, dx_type, run_count(o), &p);
@@ -324,8 +327,8 @@ void lk__norm_free(lk__norm *o) {
     free(o);
 }
 
-lk_status lk__norm_new(const lk__context *k, int batchnorm, int activation, const lk__act *act, lk__norm **out,
-                       lk_error *err) {
+lk_status lk__norm_new(const lk__context *k, int batchnorm, int activation, const lk__act *act,
+                       lk__norm **out, lk_error *err) {
     size_t c = (size_t)act->c, images = k->training ? (size_t)act->n : 1;
     lk__norm *o = calloc(1, sizeof *o);
     if (!o) return lk__fail_memory(err, sizeof *o, "batch norm");

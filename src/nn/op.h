@@ -1,15 +1,18 @@
 /* op.h: what the steps of a net have in common.
  *
- * A step (op) makes one activation from one or two others, and hands a gradient back. It sees a unit of work at a
- * time: a few images, or a few runs of one block of channels, small enough to stay in the cache of the core that
- * works on it. Everything around the kernel itself is the same for all steps and is done in run.c, on the same unit
- * while it is hot: normalising what is read, statistics of what is written, the gradient through norm and rectifier.
+ * A step (op) makes one activation from one or two others, and hands a gradient back. It sees a unit of work
+ * at a time: a few images, or a few runs of one block of channels, small enough to stay in the cache of the
+ * core that works on it. Everything around the kernel itself is the same for all steps and is done in run.c,
+ * on the same unit while it is hot: normalising what is read, statistics of what is written, the gradient
+ * through norm and rectifier.
  *
  * Activations lie in blocks of channels, as the vector kernels want them:
  *
- *   (n, C / block, h * w, block)    block = 16 with AVX-512, 8 with AVX2; 1 (plain n, C, h, w) if C is no multiple
+ *   (n, C / block, h * w, block)    block = 16 with AVX-512, 8 with AVX2; 1 (plain n, C, h, w) if C is no
+ * multiple
  *
- * from the first convolution to the last, so that nothing is reordered between layers. One (h * w, block) is a run. */
+ * from the first convolution to the last, so that nothing is reordered between layers. One (h * w, block) is
+ * a run. */
 #ifndef LK_OP_H
 #define LK_OP_H
 
@@ -23,7 +26,8 @@ typedef struct lk__norm lk__norm;
 typedef struct lk__act {
     int n, c, h, w, block;
     lk_precision type;
-    lk__norm *norm; /* what is stored comes before batch norm and rectifier: a reader applies them. NULL: none */
+    lk__norm
+        *norm; /* what is stored comes before batch norm and rectifier: a reader applies them. NULL: none */
     size_t value, grad; /* where in the arena; SIZE_MAX: no gradient is kept */
     int value_buffer, grad_buffer;
 } lk__act;
@@ -51,17 +55,17 @@ typedef struct lk__job {
     const void *in[2];
     void *out;
     const void *dout;
-    void *din[2]; /* NULL: nobody wants it */
+    void *din[2];      /* NULL: nobody wants it */
     void *sum, *spare; /* (weight_bytes) each: this lane's sum over the batch, and a place beside it */
     void *scratch;     /* (scratch_bytes) */
 } lk__job;
 
 /* What a step reads, and in backward where its gradient goes. */
 typedef struct lk__slot {
-    lk__act *act;   /* NULL: the step has no such input */
+    lk__act *act;    /* NULL: the step has no such input */
     bool wants_grad; /* false for the photos */
-    bool adds;      /* a later step has put its share there already */
-    bool last;      /* no share comes after this one */
+    bool adds;       /* a later step has put its share there already */
+    bool last;       /* no share comes after this one */
 } lk__slot;
 
 typedef struct lk__op lk__op;
@@ -71,8 +75,8 @@ struct lk__op {
     int layer;         /* the first it does */
     lk_precision type; /* in which its kernel reads, and writes gradients */
     lk_precision out_type;
-    int images;  /* a unit is exactly this many images; 0: any number of runs */
-    bool needs_x; /* backward reads in[] */
+    int images;           /* a unit is exactly this many images; 0: any number of runs */
+    bool needs_x;         /* backward reads in[] */
     size_t scratch_bytes; /* of one worker */
     size_t weight_bytes;  /* of one lane's sum over the batch, 0: none */
     char what[40];
@@ -100,18 +104,28 @@ typedef struct lk__context {
 } lk__context;
 
 /* One maker a file. Shapes are in x and y; op->in, y, layer are set by the caller afterwards. */
-lk_status lk__conv_new(const lk__context *context, const lk__act *x, const lk__act *y, lk__op **out, lk_error *err);
-lk_status lk__dwconv_new(const lk__context *context, const lk__act *x, const lk__act *y, lk__op **out, lk_error *err);
-lk_status lk__global_new(const lk__context *context, const lk__act *x, const lk__act *y, lk__op **out, lk_error *err);
-lk_status lk__maxpool_new(const lk__context *context, const lk__act *x, const lk__act *y, lk__op **out, lk_error *err);
-lk_status lk__add_new(const lk__context *context, const lk__act *x, const lk__act *y, lk__op **out, lk_error *err);
-lk_status lk__l2norm_new(const lk__context *context, const lk__act *x, const lk__act *y, lk__op **out, lk_error *err);
+lk_status lk__conv_new(const lk__context *context, const lk__act *x, const lk__act *y, lk__op **out,
+                       lk_error *err);
+/* 3x3, stride 1, enough tiles. */
+bool lk__winograd_suits(const lk__context *context, const lk__act *x, const lk__act *y);
+lk_status lk__winograd_new(const lk__context *context, const lk__act *x, const lk__act *y, lk__op **out,
+                           lk_error *err);
+lk_status lk__dwconv_new(const lk__context *context, const lk__act *x, const lk__act *y, lk__op **out,
+                         lk_error *err);
+lk_status lk__global_new(const lk__context *context, const lk__act *x, const lk__act *y, lk__op **out,
+                         lk_error *err);
+lk_status lk__maxpool_new(const lk__context *context, const lk__act *x, const lk__act *y, lk__op **out,
+                          lk_error *err);
+lk_status lk__add_new(const lk__context *context, const lk__act *x, const lk__act *y, lk__op **out,
+                      lk_error *err);
+lk_status lk__l2norm_new(const lk__context *context, const lk__act *x, const lk__act *y, lk__op **out,
+                         lk_error *err);
 
 /* ---- batch norm and rectifier (norm.c): not a step, but something an activation waits for ---- */
 
 /* batchnorm, activation: indices of layers, or -1. */
-lk_status lk__norm_new(const lk__context *context, int batchnorm, int activation, const lk__act *act, lk__norm **out,
-                       lk_error *err);
+lk_status lk__norm_new(const lk__context *context, int batchnorm, int activation, const lk__act *act,
+                       lk__norm **out, lk_error *err);
 void lk__norm_free(lk__norm *norm);
 void lk__norm_load(lk__norm *norm);
 bool lk__norm_has_statistics(const lk__norm *norm);
@@ -119,13 +133,14 @@ bool lk__norm_has_statistics(const lk__norm *norm);
 void lk__norm_look(lk__norm *norm, size_t run, const void *x);
 void lk__norm_close(lk__norm *norm);
 /* y = rectified, normalised x; count values of run `run`, of these types. norm NULL: only another type. */
-void lk__norm_apply(const lk__norm *norm, size_t run, size_t count, const void *x, lk_precision x_type, void *y,
-                    lk_precision y_type);
-/* Backward: look at every run of x and of the gradient of what was made of it, close, then turn the latter into the
- * gradient of x. */
+void lk__norm_apply(const lk__norm *norm, size_t run, size_t count, const void *x, lk_precision x_type,
+                    void *y, lk_precision y_type);
+/* Backward: look at every run of x and of the gradient of what was made of it, close, then turn the latter
+ * into the gradient of x. */
 void lk__norm_look_back(lk__norm *norm, size_t run, const void *x, const void *dy);
 void lk__norm_close_back(lk__norm *norm);
-void lk__norm_gradient(const lk__norm *norm, size_t run, const void *x, const void *dy, void *dx, lk_precision dx_type);
+void lk__norm_gradient(const lk__norm *norm, size_t run, const void *x, const void *dy, void *dx,
+                       lk_precision dx_type);
 
 /* to[i] += from[i] */
 void lk__add_values(const void *from, lk_precision from_type, void *to, lk_precision to_type, size_t count);
@@ -136,8 +151,8 @@ void lk__sum_lanes(float *values, size_t count, int lanes);
 
 enum { LK__ARGS_MAX = 5 };
 
-/* A primitive on one thread, run by many at once: memory objects for each worker; scratch memory comes from us (by
- * itself oneDNN leaves it with the thread that made the primitive, and another thread crashes). */
+/* A primitive on one thread, run by many at once: memory objects for each worker; scratch memory comes from
+ * us (by itself oneDNN leaves it with the thread that made the primitive, and another thread crashes). */
 typedef struct lk__kernel {
     dnnl_primitive_t primitive; /* NULL: nothing to do */
     int args, id[LK__ARGS_MAX];
@@ -159,16 +174,18 @@ int lk__dnnl_block(void);
 bool lk__dnnl_bf16(void);
 /* `images` of an activation, in values of `type`. */
 void lk__act_desc(const lk__act *a, int images, lk_precision type, dnnl_memory_desc_t *desc);
-/* From the description of an operation (hint: that of its forward pass, or NULL). *desc is to be destroyed. */
+/* From the description of an operation (hint: that of its forward pass, or NULL; adds: to what its output
+ * holds). *desc is to be destroyed. */
 dnnl_status_t lk__desc_new(const_dnnl_op_desc_t op, dnnl_engine_t engine, dnnl_primitive_desc_t hint,
-                           dnnl_primitive_desc_t *desc);
-dnnl_status_t lk__kernel_new(dnnl_primitive_desc_t desc, const lk__context *context, int args, const lk__arg *arg,
-                             lk__kernel *out);
+                           bool adds, dnnl_primitive_desc_t *desc);
+dnnl_status_t lk__kernel_new(dnnl_primitive_desc_t desc, const lk__context *context, int args,
+                             const lk__arg *arg, lk__kernel *out);
 /* From one layout to another, on all threads, with scratch memory of its own. */
 dnnl_status_t lk__kernel_new_reorder(const dnnl_memory_desc_t *from, const dnnl_memory_desc_t *to,
                                      dnnl_engine_t engine, lk__kernel *out);
 void lk__kernel_free(lk__kernel *kernel);
 /* data (args), in the order the kernel was made with. */
-void lk__kernel_run(const lk__kernel *kernel, dnnl_stream_t stream, int worker, void *scratch, void *const *data);
+void lk__kernel_run(const lk__kernel *kernel, dnnl_stream_t stream, int worker, void *scratch,
+                    void *const *data);
 
 #endif

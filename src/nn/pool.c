@@ -1,9 +1,10 @@
-/* pool.c: what brings (H, W) down: max pooling; global average; and global depthwise convolution (MobileFaceNet, Chen
- * et al. 2018: each place of the face has a weight of its own, since an eye is not a chin).
+/* pool.c: what brings (H, W) down: max pooling; global average; and global depthwise convolution
+ * (MobileFaceNet, Chen et al. 2018: each place of the face has a weight of its own, since an eye is not a
+ * chin).
  *
- *   maxpool  y[n,c,i,j] = max_{u,v} x[n,c,i*s+u-p,j*s+v-p]; dy goes to where the maximum was (the first, if several)
- *   gdconv   y[n,c] = sum_i w[c,i] x[n,c,i];  dx[n,c,i] = w[c,i] dy[n,c];  dw[c,i] = sum_n x[n,c,i] dy[n,c]
- *   avgpool  the same with w = 1 / (H W), not trained */
+ *   maxpool  y[n,c,i,j] = max_{u,v} x[n,c,i*s+u-p,j*s+v-p]; dy goes to where the maximum was (the first, if
+ * several) gdconv   y[n,c] = sum_i w[c,i] x[n,c,i];  dx[n,c,i] = w[c,i] dy[n,c];  dw[c,i] = sum_n x[n,c,i]
+ * dy[n,c] avgpool  the same with w = 1 / (H W), not trained */
 #include "nn/op.h"
 
 #include <math.h>
@@ -71,7 +72,8 @@ static void global_free(lk__op *op) {
     free(op);
 }
 
-lk_status lk__global_new(const lk__context *k, const lk__act *x, const lk__act *y, lk__op **out, lk_error *err) {
+lk_status lk__global_new(const lk__context *k, const lk__act *x, const lk__act *y, lk__op **out,
+                         lk_error *err) {
     (void)y;
     global *o = calloc(1, sizeof *o);
     size_t bytes = (size_t)x->c * (size_t)x->h * (size_t)x->w * sizeof(float);
@@ -86,6 +88,7 @@ lk_status lk__global_new(const lk__context *k, const lk__act *x, const lk__act *
                      .finish = global_finish,
                      .free = global_free};
     o->weight = k->layer->kind == LK__GDCONV ? lk__weights_find(k->weights, k->index, "weight") : NULL;
+    o->op.flops = 2.0 * x->c * x->h * x->w;
     o->op.needs_x = o->weight != NULL;
     o->op.weight_bytes = o->weight ? bytes : 0;
     o->block = (size_t)x->block;
@@ -112,7 +115,8 @@ static void clip(int at, int stride, int pad, int kernel, int size, int *first, 
     *last = start + kernel > size ? size - start : kernel;
 }
 
-LK__CLONES static void pool_place(const maxpool *o, const float *x, int i, int j, float *y, uint16_t *winner) {
+LK__CLONES static void pool_place(const maxpool *o, const float *x, int i, int j, float *y,
+                                  uint16_t *winner) {
     int u0, u1, v0, v1, block = o->block;
     clip(i, o->stride, o->pad, o->kernel, o->h, &u0, &u1);
     clip(j, o->stride, o->pad, o->kernel, o->w, &v0, &v1);
@@ -153,7 +157,8 @@ static void maxpool_backward(lk__op *op, const lk__job *job) {
         for (int i = 0; i < o->oh; i++)
             for (int j = 0; j < o->ow; j++)
                 for (int l = 0; l < o->block; l++) {
-                    int at = (i * o->ow + j) * o->block + l, u = winner[at] / o->kernel, v = winner[at] % o->kernel;
+                    int at = (i * o->ow + j) * o->block + l, u = winner[at] / o->kernel,
+                        v = winner[at] % o->kernel;
                     int row = i * o->stride + u - o->pad, column = j * o->stride + v - o->pad;
                     dx[(row * o->w + column) * o->block + l] += dy[at];
                 }
@@ -165,13 +170,12 @@ static void maxpool_free(lk__op *op) {
     free(op);
 }
 
-lk_status lk__maxpool_new(const lk__context *k, const lk__act *x, const lk__act *y, lk__op **out, lk_error *err) {
+lk_status lk__maxpool_new(const lk__context *k, const lk__act *x, const lk__act *y, lk__op **out,
+                          lk_error *err) {
     maxpool *o = calloc(1, sizeof *o);
     if (!o) return lk__fail_memory(err, sizeof *o, "max pooling");
     const lk__layer *l = k->layer;
-    *o = (maxpool){.op = {                          .forward = maxpool_forward,
-                          .backward = maxpool_backward,
-                          .free = maxpool_free},
+    *o = (maxpool){.op = {.forward = maxpool_forward, .backward = maxpool_backward, .free = maxpool_free},
                    .kernel = l->kernel,
                    .stride = l->stride,
                    .pad = l->pad,

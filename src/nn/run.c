@@ -1,13 +1,13 @@
-/* run.c: how each step runs: the one place for what goes on around a step's kernel, unit by unit, while the unit is in
- * the cache.
+/* run.c: how each step runs: the one place for what goes on around a step's kernel, unit by unit, while the
+ * unit is in the cache.
  *
  *   forward    read x (normalise, rectify, convert) -> kernel -> y, and look at y for its batch norm
- *   backward   dy through y's rectifier and norm -> kernel (dx, and this lane's share of dw) -> store dx, and look at
- *              it for x's norm
+ *   backward   dy through y's rectifier and norm -> kernel (dx, and this lane's share of dw) -> store dx, and
+ * look at it for x's norm
  *
- * Training goes step by step, since batch norm needs the whole batch before anyone may read; threads share the units of
- * a step. Inference knows its statistics: each thread takes a part of the batch through all steps, and the activations
- * of that part never leave the cache. */
+ * Training goes step by step, since batch norm needs the whole batch before anyone may read; threads share
+ * the units of a step. Inference knows its statistics: each thread takes a part of the batch through all
+ * steps, and the activations of that part never leave the cache. */
 #include "nn/run.h"
 
 #include <string.h>
@@ -41,24 +41,28 @@ static span span_of(const lk__op *op, const lk__act *a, size_t first, size_t cou
 /* The values of x as the net means them, in the type of the step. */
 static const void *read(const lk__net *net, const lk__worker *w, const lk__op *op, const lk__act *x, span s,
                         char *place) {
-    const lk__norm *norm = net->options.training ? x->norm : NULL; /* inference: applied when it was written */
+    const lk__norm *norm =
+        net->options.training ? x->norm : NULL; /* inference: applied when it was written */
     const char *from = value_at(net, w, x, s.run);
     if (!norm && x->type == op->type) return from;
-    size_t count = lk__act_run(x), from_bytes = lk__act_run_bytes(x), to_bytes = count * lk__type_bytes(op->type);
+    size_t count = lk__act_run(x), from_bytes = lk__act_run_bytes(x),
+           to_bytes = count * lk__type_bytes(op->type);
     for (size_t i = 0; i < s.runs; i++)
-        lk__norm_apply(norm, s.run + i, count, from + i * from_bytes, x->type, place + i * to_bytes, op->type);
+        lk__norm_apply(norm, s.run + i, count, from + i * from_bytes, x->type, place + i * to_bytes,
+                       op->type);
     return place;
 }
 
 static void written(const lk__net *net, const lk__worker *w, const lk__op *op, span s, const char *out) {
     const lk__act *y = op->y;
     char *to = value_at(net, w, y, s.run);
-    size_t count = lk__act_run(y), bytes = lk__act_run_bytes(y), out_bytes = count * lk__type_bytes(op->out_type);
+    size_t count = lk__act_run(y), bytes = lk__act_run_bytes(y),
+           out_bytes = count * lk__type_bytes(op->out_type);
     bool look = y->norm && lk__norm_has_statistics(y->norm), apply = y->norm && !net->options.training;
     for (size_t i = 0; i < s.runs; i++) {
         if (apply || out != to)
-            lk__norm_apply(apply ? y->norm : NULL, s.run + i, count, out + i * out_bytes, op->out_type, to + i * bytes,
-                           y->type);
+            lk__norm_apply(apply ? y->norm : NULL, s.run + i, count, out + i * out_bytes, op->out_type,
+                           to + i * bytes, y->type);
         if (look) lk__norm_look(y->norm, s.run + i, to + i * bytes);
     }
 }
@@ -132,8 +136,7 @@ static void backward_call(const lk__net *net, lk__op *op, int worker, int lane, 
     }
     op->backward(op, &job);
     for (int i = 1; i >= 0; i--) /* the residual first: x may be the same activation and adds to it */
-        if (job.din[i])
-            give(net, w, op, &op->in[i], span_of(op, op->in[i].act, first, count), job.din[i]);
+        if (job.din[i]) give(net, w, op, &op->in[i], span_of(op, op->in[i].act, first, count), job.din[i]);
 }
 
 /* ---- training: step by step, the units of a step on all threads -------------------------------- */
@@ -169,7 +172,8 @@ static void backward_part(void *context, int i, int n) {
     for (size_t lane = first_lane; lane < last_lane; lane++) {
         lk__part(calls(p), (int)lane, p->lanes, &first, &last);
         for (size_t c = first; c < last; c++)
-            backward_call(p->net, p->op, i, (int)lane, c == first, c * lk__units_a_call(p->op), call_count(p, c));
+            backward_call(p->net, p->op, i, (int)lane, c == first, c * lk__units_a_call(p->op),
+                          call_count(p, c));
     }
 }
 
@@ -240,8 +244,8 @@ static void infer_part(void *context, int i, int n) {
             for (size_t u = 0; u < units; u += call)
                 forward_call(net, op, i, u, units - u < call ? units - u : call);
         }
-        memcpy(net->output + part * (size_t)net->part * dim, value_at(net, w, net->step[net->steps - 1]->y, 0),
-               (size_t)net->part * dim * sizeof(float));
+        memcpy(net->output + part * (size_t)net->part * dim,
+               value_at(net, w, net->step[net->steps - 1]->y, 0), (size_t)net->part * dim * sizeof(float));
     }
 }
 

@@ -23,17 +23,17 @@ struct lk__net {
     int part; /* images that go through all steps together: the batch in training, fewer in inference */
     lk__op *step[LK__STEPS_MAX];
     lk__act act[LK__STEPS_MAX + 1];
-    lk__worker *worker; /* (workers) */
-    float *input, *output; /* (batch, c, h, w), (batch, dim) */
-    char *sums;            /* (lanes, weight_bytes) of the step at work */
-    size_t started;        /* gradients [started, total) are on their way over the ranks */
+    lk__worker *worker;               /* (workers) */
+    float *input, *output;            /* (batch, c, h, w), (batch, dim) */
+    char *sums;                       /* (lanes, weight_bytes) of the step at work */
+    size_t started;                   /* gradients [started, total) are on their way over the ranks */
     double seconds[LK__STEPS_MAX][2]; /* forward, backward */
     char *arena;
     size_t arena_bytes;
 };
 
-/* How many sums over the batch a step has. Fixed, not the number of threads: so the sums, and with them the whole
- * training, are the same on any number of threads. */
+/* How many sums over the batch a step has. Fixed, not the number of threads: so the sums, and with them the
+ * whole training, are the same on any number of threads. */
 enum { LK__LANES_MOST = 16 };
 
 /* Runs of an activation that belong to `units` of a step. */

@@ -1,5 +1,6 @@
-/* vec.h: sixteen values at a time, stored as f32 or as bf16, for the kernels of our own. Everything here is inlined
- * into functions marked LK__CLONES, which are compiled for each vector width and chosen when the program starts.
+/* vec.h: sixteen values at a time, stored as f32 or as bf16, for the kernels of our own. Everything here is
+ * inlined into functions marked LK__CLONES, which are compiled for each vector width and chosen when the
+ * program starts.
  *
  * bf16 is the upper half of an f32 (8 bits of exponent, 7 of mantissa), rounded to nearest even. */
 #ifndef LK_VEC_H
@@ -10,7 +11,7 @@
 #include <string.h>
 
 #if defined(__x86_64__) && defined(__GNUC__) && !defined(LK_NO_CLONES)
-#define LK__CLONES __attribute__((target_clones("arch=skylake-avx512", "arch=haswell", "default")))
+#define LK__CLONES __attribute__((target_clones("avx512f", "avx2", "default")))
 #else
 #define LK__CLONES
 #endif
