@@ -48,65 +48,89 @@ static void spread(const float *of_channel, int block, lk__v16 *out) {
     for (int i = 0; i < LANES; i++) (*out)[i] = of_channel[i % block];
 }
 
+/* Each loop's body for n values at i: n is a constant but for the last few. */
+
+LK__INLINE void look_at(const void *x, lk_precision type, size_t i, size_t n, const lk__v16 *m,
+                        lk__v16 *sums) {
+    lk__v16 v = *m; /* what lies beyond the end adds nothing */
+    lk__load16(x, type, i, n, &v);
+    v -= *m;
+    sums[0] += v;
+    sums[1] += v * v;
+}
+
 /* sums (2, 16): x - centre and its square. */
 LK__INLINE void statistics(const void *x, lk_precision type, size_t count, const lk__v16 *centre,
                            lk__v16 *sums) {
-    lk__v16 m = *centre, s0 = {0}, s1 = {0}, q0 = {0}, q1 = {0};
-    for (size_t i = 0; i < count; i += 2 * LANES) {
-        lk__v16 a = m, b = m; /* what lies beyond the end adds nothing */
-        lk__load16(x, type, i, count - i, &a);
-        if (i + LANES < count) lk__load16(x, type, i + LANES, count - i - LANES, &b);
-        a -= m;
-        b -= m;
-        s0 += a;
-        s1 += b;
-        q0 += a * a;
-        q1 += b * b;
+    lk__v16 m = *centre, even[2] = {0}, odd[2] = {0};
+    size_t i = 0;
+    for (; i + 2 * LANES <= count; i += 2 * LANES) {
+        look_at(x, type, i, LANES, &m, even);
+        look_at(x, type, i + LANES, LANES, &m, odd);
     }
-    sums[0] = s0 + s1;
-    sums[1] = q0 + q1;
+    for (; i < count; i += LANES) look_at(x, type, i, count - i, &m, even);
+    sums[0] = even[0] + odd[0];
+    sums[1] = even[1] + odd[1];
+}
+
+LK__INLINE void apply_at(const void *x, lk_precision x_type, void *y, lk_precision y_type, size_t i, size_t n,
+                         const lanes *p) {
+    lk__v16 v = {0};
+    lk__load16(x, x_type, i, n, &v);
+    lk__v16 z = v * p->scale + p->shift, low = z * p->slope;
+    z = LK__PICK(z > 0, z, low);
+    lk__store16(&z, y, y_type, i, n);
 }
 
 LK__INLINE void apply(const void *x, lk_precision x_type, void *y, lk_precision y_type, size_t count,
-                      const lanes *p) {
-    lk__v16 g = p->scale, b = p->shift, a = p->slope;
-    for (size_t i = 0; i < count; i += LANES) {
-        lk__v16 v = {0};
-        lk__load16(x, x_type, i, count - i, &v);
-        lk__v16 z = v * g + b, low = z * a;
-        z = LK__PICK(z > 0, z, low);
-        lk__store16(&z, y, y_type, i, count - i);
-    }
+                      const lanes *all) {
+    lanes p = *all;
+    size_t i = 0;
+    for (; i + LANES <= count; i += LANES) apply_at(x, x_type, y, y_type, i, LANES, &p);
+    if (i < count) apply_at(x, x_type, y, y_type, i, count - i, &p);
+}
+
+LK__INLINE void look_back_at(const void *x, const void *dy, lk_precision type, size_t i, size_t n,
+                             const lanes *p, lk__v16 *sums) {
+    lk__v16 v = {0}, d = {0}, zero = {0};
+    lk__load16(x, type, i, n, &v);
+    lk__load16(dy, type, i, n, &d);
+    lk__v16 z = v * p->scale + p->shift, low = d * p->slope, dz = LK__PICK(z > 0, d, low);
+    sums[0] += dz;
+    sums[1] += dz * (v - p->centre);
+    sums[2] += d * LK__PICK(z > 0, zero, z);
 }
 
 /* sums (3, 16): dz; dz (x - centre); dy min(z, 0). */
-LK__INLINE void sums_back(const void *x, const void *dy, lk_precision type, size_t count, const lanes *p,
+LK__INLINE void sums_back(const void *x, const void *dy, lk_precision type, size_t count, const lanes *all,
                           lk__v16 *sums) {
-    lk__v16 g = p->scale, b = p->shift, a = p->slope, m = p->centre, s = {0}, q = {0}, t = {0}, zero = {0};
-    for (size_t i = 0; i < count; i += LANES) {
-        lk__v16 v = {0}, d = {0};
-        lk__load16(x, type, i, count - i, &v);
-        lk__load16(dy, type, i, count - i, &d);
-        lk__v16 z = v * g + b, low = d * a, dz = LK__PICK(z > 0, d, low);
-        s += dz;
-        q += dz * (v - m);
-        t += d * LK__PICK(z > 0, zero, z);
+    lanes p = *all;
+    lk__v16 even[SUMS] = {0}, odd[SUMS] = {0};
+    size_t i = 0;
+    for (; i + 2 * LANES <= count; i += 2 * LANES) {
+        look_back_at(x, dy, type, i, LANES, &p, even);
+        look_back_at(x, dy, type, i + LANES, LANES, &p, odd);
     }
-    sums[0] = s;
-    sums[1] = q;
-    sums[2] = t;
+    for (; i < count; i += LANES) look_back_at(x, dy, type, i, count - i, &p, even);
+    for (int j = 0; j < SUMS; j++) sums[j] = even[j] + odd[j];
+}
+
+LK__INLINE void gradient_at(const void *x, const void *dy, lk_precision type, void *dx, lk_precision dx_type,
+                            size_t i, size_t n, const lanes *p) {
+    lk__v16 v = {0}, d = {0};
+    lk__load16(x, type, i, n, &v);
+    lk__load16(dy, type, i, n, &d);
+    lk__v16 z = v * p->scale + p->shift, low = d * p->slope, dz = LK__PICK(z > 0, d, low);
+    lk__v16 out = p->scale * dz - p->dx_shift - p->dx_slope * (v - p->centre);
+    lk__store16(&out, dx, dx_type, i, n);
 }
 
 LK__INLINE void gradient(const void *x, const void *dy, lk_precision type, void *dx, lk_precision dx_type,
-                         size_t count, const lanes *p) {
-    lk__v16 g = p->scale, b = p->shift, a = p->slope, m = p->centre, c = p->dx_shift, q = p->dx_slope;
-    for (size_t i = 0; i < count; i += LANES) {
-        lk__v16 v = {0}, d = {0};
-        lk__load16(x, type, i, count - i, &v);
-        lk__load16(dy, type, i, count - i, &d);
-        lk__v16 z = v * g + b, low = d * a, dz = LK__PICK(z > 0, d, low), out = g * dz - c - q * (v - m);
-        lk__store16(&out, dx, dx_type, i, count - i);
-    }
+                         size_t count, const lanes *all) {
+    lanes p = *all;
+    size_t i = 0;
+    for (; i + LANES <= count; i += LANES) gradient_at(x, dy, type, dx, dx_type, i, LANES, &p);
+    if (i < count) gradient_at(x, dy, type, dx, dx_type, i, count - i, &p);
 }
 
 /* One compiled loop for each pair of types, within one for each processor. */

@@ -115,6 +115,25 @@ static void clip(int at, int stride, int pad, int kernel, int size, int *first, 
     *last = start + kernel > size ? size - start : kernel;
 }
 
+/* Windows inside the activation, blocks of 16. */
+LK__CLONES static void pool_row(const maxpool *o, const float *x, int i, int first, int last, float *y,
+                                uint16_t *winner) {
+    for (int j = first; j < last; j++) {
+        const lk__v16 *p = (const lk__v16 *)x + (i * o->stride - o->pad) * o->w + j * o->stride - o->pad;
+        lk__v16 most = p[0];
+        lk__v16i where = {0};
+        for (int u = 0, place = 0; u < o->kernel; u++)
+            for (int v = 0; v < o->kernel; v++, place++) {
+                lk__v16 value = p[u * o->w + v];
+                lk__v16i larger = value > most;
+                most = LK__PICK(larger, value, most);
+                where = (larger & place) | (~larger & where);
+            }
+        *((lk__v16 *)y + j) = most;
+        if (winner) *((lk__v16h *)winner + j) = __builtin_convertvector(where, lk__v16h);
+    }
+}
+
 LK__CLONES static void pool_place(const maxpool *o, const float *x, int i, int j, float *y,
                                   uint16_t *winner) {
     int u0, u1, v0, v1, block = o->block;
@@ -137,12 +156,25 @@ static void maxpool_forward(lk__op *op, const lk__job *job) {
     const maxpool *o = (maxpool *)op;
     size_t x_run = (size_t)(o->h * o->w * o->block), y_run = (size_t)(o->oh * o->ow * o->block);
     for (size_t r = 0; r < job->runs; r++)
-        for (int i = 0; i < o->oh; i++)
+        for (int i = 0; i < o->oh; i++) {
+            size_t row = (size_t)(i * o->ow * o->block);
+            int from = 0, to = 0; /* windows that lie inside */
+            if (o->block == LK__LANES && i * o->stride >= o->pad &&
+                i * o->stride - o->pad + o->kernel <= o->h) {
+                from = (o->pad + o->stride - 1) / o->stride;
+                to = (o->w + o->pad - o->kernel) / o->stride + 1;
+                if (to < from) to = from;
+                pool_row(o, (const float *)job->in[0] + r * x_run, i, from, to,
+                         (float *)job->out + r * y_run + row,
+                         o->winner ? o->winner + (job->run + r) * y_run + row : NULL);
+            }
             for (int j = 0; j < o->ow; j++) {
-                size_t at = (size_t)((i * o->ow + j) * o->block);
+                if (j >= from && j < to) continue;
+                size_t at = row + (size_t)(j * o->block);
                 pool_place(o, (const float *)job->in[0] + r * x_run, i, j, (float *)job->out + r * y_run + at,
                            o->winner ? o->winner + (job->run + r) * y_run + at : NULL);
             }
+        }
 }
 
 static void maxpool_backward(lk__op *op, const lk__job *job) {

@@ -2,7 +2,8 @@
  * inlined into functions marked LK__CLONES, which are compiled for each vector width and chosen when the
  * program starts.
  *
- * bf16 is the upper half of an f32 (8 bits of exponent, 7 of mantissa), rounded to nearest even. */
+ * bf16 is the upper half of an f32 (8 bits of exponent, 7 of mantissa), rounded to nearest, ties away from
+ * zero. */
 #ifndef LK_VEC_H
 #define LK_VEC_H
 
@@ -11,7 +12,7 @@
 #include <string.h>
 
 #if defined(__x86_64__) && defined(__GNUC__) && !defined(LK_NO_CLONES)
-#define LK__CLONES __attribute__((target_clones("avx512f", "avx2", "default")))
+#define LK__CLONES __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
 #else
 #define LK__CLONES
 #endif
@@ -59,7 +60,7 @@ LK__INLINE void lk__store16(const lk__v16 *value, void *memory, lk_precision typ
     }
     uint16_t *p = (uint16_t *)memory + at;
     lk__v16u bits = (lk__v16u)*value;
-    lk__v16h half = __builtin_convertvector((bits + 0x7fff + ((bits >> 16) & 1)) >> 16, lk__v16h);
+    lk__v16h half = __builtin_convertvector((bits + 0x8000) >> 16, lk__v16h);
     if (n >= LK__LANES)
         *(lk__v16h *)p = half;
     else
