@@ -4,13 +4,14 @@
 FUZZ_SECONDS ?= 60
 PREFIX ?= /usr/local
 BENCHES := $(sort $(patsubst bench/%.sh,%,$(wildcard bench/*.sh)) \
-	$(filter-out net,$(patsubst bench/bench_%.c,%,$(wildcard bench/bench_*.c))))
+	$(filter-out net peak,$(patsubst bench/bench_%.c,%,$(wildcard bench/bench_*.c))))
 
 help:
 	@echo "make demo          install what is needed, build, and see the whole story in under 5 minutes"
 	@echo "make build         install what is needed and build build/release/likeness"
 	@echo "make check         every check and every test (needs clang and its tools; installs them)"
 	@echo "make bench         all benchmarks; make bench-NAME for one: $(BENCHES)"
+	@echo "                   shorter: QUICK=1, or SECONDS=1 ROUNDS=1 NETS=small; see docs/performance.md"
 	@echo "make fuzz          every fuzzer for FUZZ_SECONDS=$(FUZZ_SECONDS) seconds each"
 	@echo "make install       to PREFIX=$(PREFIX) (and DESTDIR): program, libraries, headers, man pages, models"
 
@@ -25,7 +26,8 @@ check:
 	@scripts/packages.sh build check
 	@scripts/check.sh
 
-# A benchmark is bench/NAME.sh or bench/bench_NAME.c; the table alone goes to stdout.
+# A benchmark is bench/NAME.sh or bench/bench_NAME.c; the table alone goes to stdout. bench_net and bench_peak (the
+# machine's own peak, make bench-peak) serve the others.
 bench: $(addprefix bench-,$(BENCHES))
 bench-%:
 	@scripts/packages.sh build >&2

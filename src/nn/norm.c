@@ -39,11 +39,6 @@ struct lk__norm {
 
 /* ---- kernels over one run: the h * w * block values of one image and one block of channels ----- */
 
-/* Parameters of one block, spread over 16 lanes: lane i is channel i % block. */
-typedef struct lanes {
-    lk__v16 scale, shift, slope, centre, dx_shift, dx_slope;
-} lanes;
-
 static void spread(const float *of_channel, int block, lk__v16 *out) {
     for (int i = 0; i < LANES; i++) (*out)[i] = of_channel[i % block];
 }
@@ -74,7 +69,7 @@ LK__INLINE void statistics(const void *x, lk_precision type, size_t count, const
 }
 
 LK__INLINE void apply_at(const void *x, lk_precision x_type, void *y, lk_precision y_type, size_t i, size_t n,
-                         const lanes *p) {
+                         const lk__lanes *p) {
     lk__v16 v = {0};
     lk__load16(x, x_type, i, n, &v);
     lk__v16 z = v * p->scale + p->shift, low = z * p->slope;
@@ -83,15 +78,15 @@ LK__INLINE void apply_at(const void *x, lk_precision x_type, void *y, lk_precisi
 }
 
 LK__INLINE void apply(const void *x, lk_precision x_type, void *y, lk_precision y_type, size_t count,
-                      const lanes *all) {
-    lanes p = *all;
+                      const lk__lanes *all) {
+    lk__lanes p = *all;
     size_t i = 0;
     for (; i + LANES <= count; i += LANES) apply_at(x, x_type, y, y_type, i, LANES, &p);
     if (i < count) apply_at(x, x_type, y, y_type, i, count - i, &p);
 }
 
 LK__INLINE void look_back_at(const void *x, const void *dy, lk_precision type, size_t i, size_t n,
-                             const lanes *p, lk__v16 *sums) {
+                             const lk__lanes *p, lk__v16 *sums) {
     lk__v16 v = {0}, d = {0}, zero = {0};
     lk__load16(x, type, i, n, &v);
     lk__load16(dy, type, i, n, &d);
@@ -102,9 +97,9 @@ LK__INLINE void look_back_at(const void *x, const void *dy, lk_precision type, s
 }
 
 /* sums (3, 16): dz; dz (x - centre); dy min(z, 0). */
-LK__INLINE void sums_back(const void *x, const void *dy, lk_precision type, size_t count, const lanes *all,
-                          lk__v16 *sums) {
-    lanes p = *all;
+LK__INLINE void sums_back(const void *x, const void *dy, lk_precision type, size_t count,
+                          const lk__lanes *all, lk__v16 *sums) {
+    lk__lanes p = *all;
     lk__v16 even[SUMS] = {0}, odd[SUMS] = {0};
     size_t i = 0;
     for (; i + 2 * LANES <= count; i += 2 * LANES) {
@@ -116,7 +111,7 @@ LK__INLINE void sums_back(const void *x, const void *dy, lk_precision type, size
 }
 
 LK__INLINE void gradient_at(const void *x, const void *dy, lk_precision type, void *dx, lk_precision dx_type,
-                            size_t i, size_t n, const lanes *p) {
+                            size_t i, size_t n, const lk__lanes *p) {
     lk__v16 v = {0}, d = {0};
     lk__load16(x, type, i, n, &v);
     lk__load16(dy, type, i, n, &d);
@@ -126,8 +121,8 @@ LK__INLINE void gradient_at(const void *x, const void *dy, lk_precision type, vo
 }
 
 LK__INLINE void gradient(const void *x, const void *dy, lk_precision type, void *dx, lk_precision dx_type,
-                         size_t count, const lanes *all) {
-    lanes p = *all;
+                         size_t count, const lk__lanes *all) {
+    lk__lanes p = *all;
     size_t i = 0;
     for (; i + LANES <= count; i += LANES) gradient_at(x, dy, type, dx, dx_type, i, LANES, &p);
     if (i < count) gradient_at(x, dy, type, dx, dx_type, i, count - i, &p);
@@ -145,8 +140,8 @@ LK__CLONES static void run_statistics(const void *x, lk_precision type, size_t c
         statistics(x, BF16, count, centre, sums);
 }
 
-LK__CLONES static void run_apply(const void *x, lk_precision x_type, void *y, lk_precision y_type,
-                                 size_t count, const lanes *p) {
+LK__CLONES static void run_apply(const lk__lanes *p, size_t count, const void *x, lk_precision x_type,
+                                 void *y, lk_precision y_type) {
     if (x_type == F32 && y_type == F32)
         apply(x, F32, y, F32, count, p);
     else if (x_type == F32)
@@ -158,7 +153,7 @@ LK__CLONES static void run_apply(const void *x, lk_precision x_type, void *y, lk
 }
 
 LK__CLONES static void run_sums(const void *x, const void *dy, lk_precision type, size_t count,
-                                const lanes *p, lk__v16 *sums) {
+                                const lk__lanes *p, lk__v16 *sums) {
     if (type == F32)
         sums_back(x, dy, F32, count, p, sums);
     else
@@ -166,7 +161,7 @@ LK__CLONES static void run_sums(const void *x, const void *dy, lk_precision type
 }
 
 LK__CLONES static void run_gradient(const void *x, const void *dy, lk_precision type, void *dx,
-                                    lk_precision dx_type, size_t count, const lanes *p) {
+                                    lk_precision dx_type, size_t count, const lk__lanes *p) {
     if (type == F32 && dx_type == F32)
         gradient(x, dy, F32, dx, F32, count, p);
     else if (type == F32)
@@ -175,6 +170,16 @@ LK__CLONES static void run_gradient(const void *x, const void *dy, lk_precision 
         gradient(x, dy, BF16, dx, F32, count, p);
     else
         gradient(x, dy, BF16, dx, BF16, count, p);
+}
+
+void lk__lanes_apply(const lk__lanes *lanes, size_t count, const void *x, lk_precision x_type, void *y,
+                     lk_precision y_type) {
+    run_apply(lanes, count, x, x_type, y, y_type);
+}
+
+void lk__lanes_gradient(const lk__lanes *lanes, size_t count, const void *x, const void *dy,
+                        lk_precision type, void *dx, lk_precision dx_type) {
+    run_gradient(x, dy, type, dx, dx_type, count, lanes);
 }
 
 LK__CLONES static void add_f32(const float *from, float *to, size_t count) {
@@ -209,16 +214,17 @@ static size_t run_count(const lk__norm *o) {
     return (size_t)o->h * (size_t)o->w * (size_t)o->block;
 }
 
-static void spread_apply(const lk__norm *o, size_t run, lanes *p) {
+void lk__lanes_of(const lk__norm *o, size_t run, lk__lanes *p) {
+    *p = (lk__lanes){0};
+    if (!o) {
+        p->scale += 1;
+        p->slope += 1;
+        return;
+    }
     size_t ch = channel_of(o, run);
     spread(o->scale + ch, o->block, &p->scale);
     spread(o->shift + ch, o->block, &p->shift);
     spread(o->a + ch, o->block, &p->slope);
-}
-
-static void spread_all(const lk__norm *o, size_t run, lanes *p) {
-    size_t ch = channel_of(o, run);
-    spread_apply(o, run, p);
     spread(o->centre + ch, o->block, &p->centre);
     spread(o->dx_shift + ch, o->block, &p->dx_shift);
     spread(o->dx_slope + ch, o->block, &p->dx_slope);
@@ -293,23 +299,13 @@ void lk__norm_close(lk__norm *o) {
     }
 }
 
-void lk__norm_apply(const lk__norm *o, size_t run, size_t count, const void *x, lk_precision x_type, void *y,
-                    lk_precision y_type) {
-    lanes p = {0};
-    if (o)
-        spread_apply(o, run, &p);
-    else
-        p.scale += 1, p.slope += 1;
-    run_apply(x, x_type, y, y_type, count, &p);
-}
-
 /* ---- backward ---------------------------------------------------------------------------------- */
 
 void lk__norm_look_back(lk__norm *o, size_t run, const void *x, const void *dy) {
     if (!o->gamma && !o->slope) return;
-    lanes p;
+    lk__lanes p;
     lk__v16 sums[SUMS];
-    spread_all(o, run, &p);
+    lk__lanes_of(o, run, &p);
     run_sums(x, dy, o->type, run_count(o), &p, sums);
     fold(o, run, sums, SUMS);
 }
@@ -332,13 +328,6 @@ void lk__norm_close_back(lk__norm *o) {
         o->dx_shift[c] = (float)(gr * db[c] / count);
         o->dx_slope[c] = (float)(gr * r * r * dg[c] / count);
     }
-}
-
-void lk__norm_gradient(const lk__norm *o, size_t run, const void *x, const void *dy, void *dx,
-                       lk_precision dx_type) {
-    lanes p;
-    spread_all(o, run, &p);
-    run_gradient(x, dy, o->type, dx, dx_type, run_count(o), &p);
 }
 
 /* ---- making ------------------------------------------------------------------------------------ */

@@ -56,6 +56,9 @@ typedef struct lk__job {
     void *out;
     const void *dout;
     void *din[2];      /* NULL: nobody wants it */
+    /* Steps that are `raw`: in and dout are as stored, and this has to be done to them (NULL: nothing). */
+    const lk__norm *in_norm[2], *out_norm;
+    const void *y; /* what forward wrote, for out_norm */
     void *sum, *spare; /* (weight_bytes) each: this lane's sum over the batch, and a place beside it */
     void *scratch;     /* (scratch_bytes) */
 } lk__job;
@@ -77,6 +80,7 @@ struct lk__op {
     lk_precision out_type;
     int images;           /* a unit is exactly this many images; 0: any number of runs */
     bool needs_x;         /* backward reads in[] */
+    bool raw;              /* reads stored values and normalises them itself */
     size_t scratch_bytes; /* of one worker */
     size_t weight_bytes;  /* of one lane's sum over the batch, 0: none */
     char what[40];
@@ -132,15 +136,22 @@ bool lk__norm_has_statistics(const lk__norm *norm);
 /* Training, forward: look at every run as it is written, then close. Run `run` of the batch lies at x. */
 void lk__norm_look(lk__norm *norm, size_t run, const void *x);
 void lk__norm_close(lk__norm *norm);
-/* y = rectified, normalised x; count values of run `run`, of these types. norm NULL: only another type. */
-void lk__norm_apply(const lk__norm *norm, size_t run, size_t count, const void *x, lk_precision x_type,
-                    void *y, lk_precision y_type);
-/* Backward: look at every run of x and of the gradient of what was made of it, close, then turn the latter
- * into the gradient of x. */
+/* Backward: look at every run of x and of the gradient of what was made of it, then close. */
 void lk__norm_look_back(lk__norm *norm, size_t run, const void *x, const void *dy);
 void lk__norm_close_back(lk__norm *norm);
-void lk__norm_gradient(const lk__norm *norm, size_t run, const void *x, const void *dy, void *dx,
-                       lk_precision dx_type);
+
+/* The parameters of one run, spread over 16 lanes: lane i is channel i % block. norm NULL: values stay what
+ * they are, for another type. */
+typedef struct lk__lanes {
+    lk__v16 scale, shift, slope, centre, dx_shift, dx_slope;
+} lk__lanes;
+void lk__lanes_of(const lk__norm *norm, size_t run, lk__lanes *out);
+/* y = rectified, normalised x. */
+void lk__lanes_apply(const lk__lanes *lanes, size_t count, const void *x, lk_precision x_type, void *y,
+                     lk_precision y_type);
+/* dx, the gradient of x, from dy, that of y; x and dy of one type. */
+void lk__lanes_gradient(const lk__lanes *lanes, size_t count, const void *x, const void *dy,
+                        lk_precision type, void *dx, lk_precision dx_type);
 
 /* to[i] += from[i] */
 void lk__add_values(const void *from, lk_precision from_type, void *to, lk_precision to_type, size_t count);

@@ -38,18 +38,24 @@ static span span_of(const lk__op *op, const lk__act *a, size_t first, size_t cou
     return (span){lk__runs_of(op, a, first), lk__runs_of(op, a, count)};
 }
 
+/* What a reader has to do; inference did it when the values were written. */
+static const lk__norm *waiting(const lk__net *net, const lk__act *x) {
+    return net->options.training ? x->norm : NULL;
+}
+
 /* The values of x as the net means them, in the type of the step. */
 static const void *read(const lk__net *net, const lk__worker *w, const lk__op *op, const lk__act *x, span s,
                         char *place) {
-    const lk__norm *norm =
-        net->options.training ? x->norm : NULL; /* inference: applied when it was written */
+    const lk__norm *norm = waiting(net, x);
     const char *from = value_at(net, w, x, s.run);
-    if (!norm && x->type == op->type) return from;
+    if (op->raw || (!norm && x->type == op->type)) return from;
     size_t count = lk__act_run(x), from_bytes = lk__act_run_bytes(x),
            to_bytes = count * lk__type_bytes(op->type);
-    for (size_t i = 0; i < s.runs; i++)
-        lk__norm_apply(norm, s.run + i, count, from + i * from_bytes, x->type, place + i * to_bytes,
-                       op->type);
+    for (size_t i = 0; i < s.runs; i++) {
+        lk__lanes p;
+        lk__lanes_of(norm, s.run + i, &p);
+        lk__lanes_apply(&p, count, from + i * from_bytes, x->type, place + i * to_bytes, op->type);
+    }
     return place;
 }
 
@@ -60,9 +66,11 @@ static void written(const lk__net *net, const lk__worker *w, const lk__op *op, s
            out_bytes = count * lk__type_bytes(op->out_type);
     bool look = y->norm && lk__norm_has_statistics(y->norm), apply = y->norm && !net->options.training;
     for (size_t i = 0; i < s.runs; i++) {
-        if (apply || out != to)
-            lk__norm_apply(apply ? y->norm : NULL, s.run + i, count, out + i * out_bytes, op->out_type,
-                           to + i * bytes, y->type);
+        if (apply || out != to) {
+            lk__lanes p;
+            lk__lanes_of(apply ? y->norm : NULL, s.run + i, &p);
+            lk__lanes_apply(&p, count, out + i * out_bytes, op->out_type, to + i * bytes, y->type);
+        }
         if (look) lk__norm_look(y->norm, s.run + i, to + i * bytes);
     }
 }
@@ -75,6 +83,8 @@ static void forward_call(const lk__net *net, lk__op *op, int worker, size_t firs
     for (int i = 0; i < 2; i++)
         if (op->in[i].act)
             job.in[i] = read(net, w, op, op->in[i].act, span_of(op, op->in[i].act, first, count), w->in[i]);
+    for (int i = 0; i < 2; i++)
+        if (op->in[i].act) job.in_norm[i] = waiting(net, op->in[i].act);
     job.out = op->out_type == op->y->type ? to : w->out;
     op->forward(op, &job);
     written(net, w, op, y, job.out);
@@ -82,17 +92,21 @@ static void forward_call(const lk__net *net, lk__op *op, int worker, size_t firs
 
 /* ---- gradients --------------------------------------------------------------------------------- */
 
+/* The gradient of what the kernel wrote. */
 static const void *gradient_of(const lk__net *net, const lk__worker *w, const lk__op *op, span s) {
     const lk__act *y = op->y;
-    const char *dy = grad_at(w, y, s.run);
-    if (!y->norm && y->type == op->type) return dy;
+    const char *dy = grad_at(w, y, s.run), *values = value_at(net, w, y, s.run);
+    if (op->raw || (!y->norm && y->type == op->type)) return dy;
     size_t count = lk__act_run(y), bytes = lk__act_run_bytes(y), to_bytes = count * lk__type_bytes(op->type);
-    for (size_t i = 0; i < s.runs; i++)
+    for (size_t i = 0; i < s.runs; i++) {
+        lk__lanes p;
+        lk__lanes_of(y->norm, s.run + i, &p);
         if (y->norm)
-            lk__norm_gradient(y->norm, s.run + i, value_at(net, w, y, s.run + i), dy + i * bytes,
-                              w->dout + i * to_bytes, op->type);
+            lk__lanes_gradient(&p, count, values + i * bytes, dy + i * bytes, y->type, w->dout + i * to_bytes,
+                               op->type);
         else
-            lk__norm_apply(NULL, s.run + i, count, dy + i * bytes, y->type, w->dout + i * to_bytes, op->type);
+            lk__lanes_apply(&p, count, dy + i * bytes, y->type, w->dout + i * to_bytes, op->type);
+    }
     return w->dout;
 }
 
@@ -103,15 +117,17 @@ static bool straight(const lk__op *op, const lk__slot *slot) {
 static void give(const lk__net *net, const lk__worker *w, const lk__op *op, const lk__slot *slot, span s,
                  const char *din) {
     const lk__act *x = slot->act;
-    size_t count = lk__act_run(x), bytes = lk__act_run_bytes(x), din_bytes = count * lk__type_bytes(op->type);
+    size_t count = lk__act_run(x), din_bytes = count * lk__type_bytes(op->type);
+    lk__lanes same;
+    lk__lanes_of(NULL, 0, &same);
     for (size_t i = 0; i < s.runs; i++) {
+        const char *from = din + i * din_bytes;
         char *to = grad_at(w, x, s.run + i);
         if (slot->adds)
-            lk__add_values(din + i * din_bytes, op->type, to, x->type, count);
-        else if (din + i * din_bytes != to)
-            lk__norm_apply(NULL, s.run + i, count, din + i * din_bytes, op->type, to, x->type);
+            lk__add_values(from, op->type, to, x->type, count);
+        else if (from != to)
+            lk__lanes_apply(&same, count, from, op->type, to, x->type);
         if (slot->last && x->norm) lk__norm_look_back(x->norm, s.run + i, value_at(net, w, x, s.run + i), to);
-        (void)bytes;
     }
 }
 
@@ -126,11 +142,15 @@ static void backward_call(const lk__net *net, lk__op *op, int worker, int lane, 
                    .sum = net->sums + (size_t)lane * op->weight_bytes,
                    .spare = w->spare,
                    .scratch = w->scratch};
-    job.dout = gradient_of(net, w, op, span_of(op, op->y, first, count));
+    span y = span_of(op, op->y, first, count);
+    job.dout = gradient_of(net, w, op, y);
+    job.out_norm = op->y->norm;
+    job.y = value_at(net, w, op->y, y.run);
     for (int i = 0; i < 2; i++) {
         const lk__slot *slot = &op->in[i];
         if (!slot->act) continue;
         span s = span_of(op, slot->act, first, count);
+        job.in_norm[i] = slot->act->norm;
         if (op->needs_x) job.in[i] = read(net, w, op, slot->act, s, w->in[i]);
         if (slot->wants_grad) job.din[i] = straight(op, slot) ? grad_at(w, slot->act, s.run) : w->din[i];
     }
