@@ -74,9 +74,10 @@ static void step_train(bench *b) {
     stamp(b, LOAD, &since);
     const float *vectors = lk__net_forward(b->net);
     stamp(b, FORWARD, &since);
-    lk__distances(vectors, n, b->spec.dim, b->distance);
-    size_t count = lk__mine(LK_MINING_BATCH_HARD, b->distance, b->label, n, &b->random, b->triplet);
-    lk__triplet_loss(vectors, n, b->spec.dim, b->distance, b->triplet, count, margin, b->gradient, &stats);
+    const lk__batch batch = {vectors, b->label, n, b->spec.dim, 0, n};
+    lk__distances(&batch, b->distance);
+    size_t count = lk__mine(LK_MINING_BATCH_HARD, &batch, b->distance, 0, b->triplet);
+    lk__triplet_loss(&batch, b->triplet, count, margin, b->gradient, &stats);
     stamp(b, LOSS, &since);
     lk__net_backward(b->net, b->gradient);
     stamp(b, BACKWARD, &since);
@@ -111,7 +112,8 @@ static void prepare_net(bench *b, bool training) {
     for (size_t i = 0; i < n; i++) b->label[i] = (uint32_t)(i / 4);
     b->distance = allocate(n * n, sizeof *b->distance);
     b->gradient = allocate(n * (size_t)b->spec.dim, sizeof *b->gradient);
-    b->triplet = allocate(lk__triplets_max(b->label, n), sizeof *b->triplet);
+    b->triplet =
+        allocate(lk__triplets_max(&(lk__batch){.label = b->label, .n = n, .rows = n}), sizeof *b->triplet);
 }
 
 static void prepare_embed(bench *b) {

@@ -48,7 +48,10 @@ typedef enum lk_optimizer { LK_OPTIMIZER_ADAMW, LK_OPTIMIZER_SGD } lk_optimizer;
 
 /* One run over several processes, each with its share of every batch (data parallel): how they talk. All
  * calls are collective: every rank makes the same ones in the same order. The library brings no
- * implementation; the program's is MPI. */
+ * implementation; the program's is MPI.
+ * Rank 0 alone reads a checkpoint, validates, calls progress() and writes; its clock counts. An error of one
+ * rank is returned on that rank only, while the others wait for it in a call that does not return: whoever
+ * runs the ranks ends them all. */
 typedef struct lk_ranks {
     int rank, count; /* 0 <= rank < count */
     void *context;
@@ -109,6 +112,8 @@ typedef struct lk_train_options {
     /* Called about once a second and at the end; non-zero asks for a stop: a checkpoint is written, STOPPED
      * returned. */
     int (*progress)(void *context, const lk_train_progress *progress);
+    /* Asked before every step, on every rank; non-zero asks for the same stop, sooner. May be NULL. */
+    int (*stop)(void *context);
     /* A photo that could not be read; it is left out and training goes on. May be NULL. */
     void (*bad_photo)(void *context, const char *path, const lk_error *why);
     void *context;

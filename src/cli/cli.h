@@ -5,6 +5,7 @@
  *   progress.c  the bar, plain lines, Ctrl-C, time and peak memory
  *   photos.c    photos in, vectors out, in batches; the list of photos that failed
  *   models.c    opening models and galleries, and matching one with the other
+ *   ranks_mpi.c several processes that train one net
  *
  * The program uses only the public headers of the library. Results go to stdout, all else to stderr. */
 #ifndef LIKENESS_CLI_H
@@ -113,6 +114,8 @@ enum { CLI_THREADS_MAX = 1024 };
 
 /* One line "likeness: ..." on stderr. What could steer a terminal is shown as \xNN. */
 void cli_say(const char *format, ...) LK_PRINTF(1, 2);
+/* From now on "likeness: rank N: ...". */
+void cli_say_as(int rank);
 /* Say the error; the value is the exit code for its status. */
 int cli_fail(const lk_error *err);
 int cli_exit_code(lk_status status);
@@ -187,5 +190,27 @@ void cli_dataset_skipped(const lk_dataset *dataset, cli_bad *bad);
 lk_vector_kind cli_model_kind(const lk_model *model, const char *path);
 /* The model of an open gallery: `given`, or the one the gallery names; MISMATCH if it is another. */
 lk_status cli_gallery_model(const lk_gallery *gallery, const char *given, lk_model **out, lk_error *err);
+
+/* ---- ranks (ranks_mpi.c) ---------------------------------------------------------------------------- */
+
+/* The processes that mpirun started, of which this is one. NULL, which all of these take: this process is
+ * alone. */
+typedef struct cli_ranks cli_ranks;
+/* NULL in *out if no launcher started this program or it started only one. CLI_USAGE, said by rank 0: several
+ * ranks and a build without MPI, or with another. */
+int cli_ranks_begin(cli_ranks **out);
+/* Wait until all ranks are here. */
+void cli_ranks_meet(cli_ranks *ranks);
+const lk_ranks *cli_ranks_talk(const cli_ranks *ranks);
+/* Of the cores that this rank may use, its share. 0: alone, all of them. */
+int cli_ranks_threads(cli_ranks *ranks);
+/* For what rank 0 says when the others do not answer any more: where the checkpoint would be, and the command
+ * that goes on from it. Both are kept by reference. */
+void cli_ranks_resume(cli_ranks *ranks, const char *checkpoint, const char *command);
+/* Say the message (NULL: it has been said), and end all ranks with this exit code. Returns only when alone.
+ */
+void cli_ranks_fail(cli_ranks *ranks, int code, const char *message);
+/* Wait for the others, which must come here too, and free. */
+void cli_ranks_end(cli_ranks *ranks);
 
 #endif

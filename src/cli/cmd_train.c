@@ -1,5 +1,8 @@
 /* cmd_train.c: likeness train: from folders of people to a model. The trainer is the library's; here are its
- * options, what is shown while it works, and a stop that loses nothing. */
+ * options, what is shown while it works, and a stop that loses nothing.
+ *
+ * Started by mpirun, N of these train one net (ranks_mpi.c). Rank 0 reads the command line first and the
+ * others follow when it stands, so that a mistake is told once; it alone shows progress and writes. */
 #include "cli.h"
 
 #include <errno.h>
@@ -16,7 +19,10 @@ typedef struct train_options {
     bool minutes_given, epochs_given, net_given;
     char *net_text; /* of a net read from a file */
     cli_bad bad;
+    cli_ranks *ranks;
+    bool first; /* rank 0, or alone */
     bool stop_told;
+    char *checkpoint, *go_on; /* with --resume */
 } train_options;
 
 enum {
@@ -34,6 +40,7 @@ enum {
     KEY_WEIGHT_DECAY,
     KEY_MOMENTUM,
     KEY_WARMUP,
+    KEY_PRECISION,
     KEY_AUGMENT,
     KEY_HOLDOUT,
     KEY_VALIDATE,
@@ -51,7 +58,8 @@ static const char doc[] = "Train a network on folders of people (DIR/PERSON/PHOT
                           "photos is the face: DIR@0.8 the "
                           "central square, DIR@X,Y,WIDTH,HEIGHT a rectangle in pixels. Ctrl-C keeps a "
                           "checkpoint; --resume goes on from it "
-                          "to the same result.";
+                          "to the same result. mpirun -n N likeness train ... trains one model with N "
+                          "processes, on one machine or many.";
 
 static const struct argp_option option_list[] = {
     {"output", 'o', "MODEL", 0, "The model to write (.safetensors)", 1},
@@ -77,19 +85,22 @@ static const struct argp_option option_list[] = {
     {"mining", KEY_MINING, "NAME", 0, "random, semi-hard or batch-hard", 4},
     {"semi-hard-share", KEY_SEMI_HARD, "SHARE", 0, "First share of batch-hard training that mines semi-hard",
      4},
-    {"people", KEY_PEOPLE, "P", 0, "People a batch", 4},
+    {"people", KEY_PEOPLE, "P", 0, "People a batch (of each process under mpirun)", 4},
     {"photos", KEY_PHOTOS, "K", 0, "Photos of each person a batch", 4},
     {"optimizer", KEY_OPTIMIZER, "NAME", 0, "adamw or sgd", 5},
     {"learning-rate", KEY_LEARNING_RATE, "R", 0, "Highest learning rate", 5},
     {"weight-decay", KEY_WEIGHT_DECAY, "R", 0, "Weight decay", 5},
     {"momentum", KEY_MOMENTUM, "R", 0, "Momentum of sgd", 5},
     {"warmup", KEY_WARMUP, "SHARE", 0, "Share of training in which the learning rate rises", 5},
+    {"precision", KEY_PRECISION, "NAME", 0,
+     "f32, or bf16: half the memory, and faster on processors that know it; the weights stay f32", 5},
     {"log", KEY_LOG, "CSV", 0, "Write progress to this file too", 6},
     {"checkpoint-minutes", KEY_CHECKPOINT, "M", 0, "Time between checkpoints (MODEL.checkpoint)", 6},
     {"validate-minutes", KEY_VALIDATE_MINUTES, "M", 0, "Time between validations", 6},
     {"resume", KEY_RESUME, 0, 0, "Go on from MODEL.checkpoint, with the options it was begun with", 6},
     {"seed", CLI_KEY_SEED, "N", 0, "Seed of every random choice", 7},
-    {"threads", CLI_KEY_THREADS, "N", 0, "Threads; 0: all cores", 7},
+    {"threads", CLI_KEY_THREADS, "N", 0, "Threads; 0: all cores (under mpirun: those it gave this process)",
+     7},
     {0}};
 
 #define TRAIN(field) offsetof(train_options, train.field)
@@ -116,6 +127,7 @@ static const char *const mining_names[] = {[LK_MINING_RANDOM] = "random",
                                            [LK_MINING_SEMI_HARD] = "semi-hard",
                                            [LK_MINING_BATCH_HARD] = "batch-hard"};
 static const char *const optimizer_names[] = {[LK_OPTIMIZER_ADAMW] = "adamw", [LK_OPTIMIZER_SGD] = "sgd"};
+static const char *const precision_names[] = {[LK_PRECISION_F32] = "f32", [LK_PRECISION_BF16] = "bf16"};
 
 static int name_find(const char *const *names, int count, const char *arg, const char *option,
                      struct argp_state *state) {
@@ -130,6 +142,7 @@ static char *help(int key, const char *text, void *input) {
     const train_options *o = input;
     if (key == KEY_MINING) return cli_format("%s (default %s)", text, mining_names[o->train.mining]);
     if (key == KEY_OPTIMIZER) return cli_format("%s (default %s)", text, optimizer_names[o->train.optimizer]);
+    if (key == KEY_PRECISION) return cli_format("%s (default %s)", text, precision_names[o->train.precision]);
     if (key == KEY_NET && o->train.net) return cli_format("%s (default %s)", text, o->train.net);
     if (key == CLI_KEY_CROP && o->train.crop.centre > 0)
         return cli_format("%s (default %g)", text, o->train.crop.centre);
@@ -144,6 +157,8 @@ static void parse_end(train_options *o, struct argp_state *state) {
     if (o->baseline && (o->train.init || o->train.resume))
         argp_error(state, "--baseline is computed at once: it takes no --init and no --resume");
     if (o->train.init && !o->net_given) o->train.net = NULL; /* the model's own */
+    if (o->baseline && o->ranks)
+        argp_error(state, "--baseline is computed by one process: start it without mpirun");
     /* One limit given replaces both defaults. */
     if (o->epochs_given && !o->minutes_given) o->train.minutes = 0;
     if (o->minutes_given && !o->epochs_given) o->train.epochs = 0;
@@ -169,6 +184,9 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
     case KEY_MINING: o->train.mining = (lk_mining)name_find(mining_names, 3, arg, "mining", state); return 0;
     case KEY_OPTIMIZER:
         o->train.optimizer = (lk_optimizer)name_find(optimizer_names, 2, arg, "optimizer", state);
+        return 0;
+    case KEY_PRECISION:
+        o->train.precision = (lk_precision)name_find(precision_names, 2, arg, "precision", state);
         return 0;
     case ARGP_KEY_ARG: cli_sources_add(&o->sources, arg, state); return 0;
     case ARGP_KEY_END: parse_end(o, state); return 0;
@@ -199,7 +217,7 @@ static int net_read(train_options *o) {
 }
 
 static int on_progress(void *context, const lk_train_progress *p) {
-    train_options *o = context;
+    (void)context;
     if (p->note) cli_say("%s", p->note);
     char left[32], validation[48] = "";
     if (isfinite(p->validation_accuracy))
@@ -208,7 +226,12 @@ static int on_progress(void *context, const lk_train_progress *p) {
     cli_progress(total > 0 ? p->seconds / total : 0, p->seconds_left <= 0,
                  "epoch %.2f  loss %.4f  active %3.0f %%  %.0f photos/s  %s left%s", p->epoch, p->loss,
                  100 * p->active, p->photos_per_second, cli_clock(p->seconds_left, left), validation);
-    if (cli_stopped() && !o->stop_told) {
+    return 0;
+}
+
+static int on_stop(void *context) {
+    train_options *o = context;
+    if (cli_stopped() && o->first && !o->stop_told) {
         o->stop_told = true;
         cli_say("stopping: a checkpoint is being written (Ctrl-C again ends at once, without it)");
     }
@@ -271,43 +294,89 @@ static void tell_model(const char *path) {
     lk_model_free(model);
 }
 
+/* The launcher belongs to what one types to have it again. */
+static char *whole_command(const train_options *o, int argc, char **argv) {
+    char *line = command_line(argc, argv);
+    const lk_ranks *talk = cli_ranks_talk(o->ranks);
+    if (!talk) return line;
+    char *whole = cli_format("mpirun -n %d %s", talk->count, line);
+    free(line);
+    return whole;
+}
+
+static void begin_ranks(train_options *o) {
+    lk_train_options *t = &o->train;
+    int threads = cli_ranks_threads(o->ranks);
+    t->ranks = cli_ranks_talk(o->ranks);
+    if (!t->ranks) return;
+    if (t->threads == 0) t->threads = threads;
+    o->checkpoint = cli_format("%s.checkpoint", t->output);
+    cli_ranks_resume(o->ranks, o->checkpoint, o->go_on);
+    if (o->first)
+        cli_say("%d ranks, here %d %s each; a batch is up to %d people x %d photos", t->ranks->count,
+                t->threads, t->threads == 1 ? "thread" : "threads", t->ranks->count * t->people, t->photos);
+}
+
 static int train(train_options *o, const char *command) {
     double started = cli_seconds();
     lk_train_options *t = &o->train;
-    t->sources = o->sources.items;
-    t->source_count = o->sources.count;
-    t->validate = o->validate.items;
-    t->validate_count = o->validate.count;
     t->recipe = command;
     t->progress = on_progress;
+    t->stop = on_stop;
     t->bad_photo = on_bad_photo;
     t->context = o;
-    int code = net_read(o);
-    if (code == CLI_OK) code = output_check(t->output);
-    if (code != CLI_OK) return code;
     cli_catch_signals();
+    o->go_on = cli_format("%s%s", command, t->resume ? "" : " --resume");
+    begin_ranks(o);
     lk_error err = {0};
     lk_status status = o->baseline ? lk_train_eigenfaces(t, &err) : lk_train(t, &err);
     cli_bad_finish(&o->bad, true);
-    if (status == LK_STOPPED && !o->baseline)
-        cli_say("stopped; to go on: %s%s", command, t->resume ? "" : " --resume");
-    else if (status != LK_OK)
-        code = cli_fail(&err);
-    else
-        tell_model(t->output);
-    cli_usage_line(started);
-    return status == LK_STOPPED ? CLI_SYSTEM : code;
+    if (status != LK_OK && (status != LK_STOPPED || o->baseline)) {
+        cli_ranks_fail(o->ranks, cli_exit_code(status), err.message);
+        cli_usage_line(started);
+        return cli_exit_code(status);
+    }
+    if (o->first) {
+        if (status == LK_STOPPED)
+            cli_say("stopped; to go on: %s", o->go_on);
+        else
+            tell_model(t->output);
+        cli_usage_line(started);
+    }
+    return status == LK_STOPPED ? CLI_SYSTEM : CLI_OK;
+}
+
+/* What can be seen to be wrong before any work is done. */
+static int check(train_options *o) {
+    o->train.sources = o->sources.items;
+    o->train.source_count = o->sources.count;
+    o->train.validate = o->validate.items;
+    o->train.validate_count = o->validate.count;
+    int code = net_read(o);
+    if (code == CLI_OK && o->first) code = output_check(o->train.output);
+    return code;
 }
 
 int cmd_train(int argc, char **argv) {
     static const struct argp argp = {option_list, parse, "DIR[@CROP]... -o MODEL", doc, NULL, help, NULL};
     train_options o = {.baseline = NULL};
+    int code = cli_ranks_begin(&o.ranks);
+    if (code != CLI_OK) return code;
+    const lk_ranks *talk = cli_ranks_talk(o.ranks);
+    o.first = !talk || talk->rank == 0;
     lk_train_options_init(&o.train);
-    char *command = command_line(argc, argv);
-    int code = argp_parse(&argp, argc, argv, 0, NULL, &o) == 0 ? train(&o, command) : CLI_USAGE;
+    char *command = whole_command(&o, argc, argv);
+    if (!o.first) cli_ranks_meet(o.ranks);
+    code = argp_parse(&argp, argc, argv, 0, NULL, &o) == 0 ? check(&o) : CLI_USAGE;
+    if (code != CLI_OK) cli_ranks_fail(o.ranks, code, NULL);
+    if (o.first && code == CLI_OK) cli_ranks_meet(o.ranks);
+    if (code == CLI_OK) code = train(&o, command);
+    cli_ranks_end(o.ranks);
     cli_sources_free(&o.sources);
     cli_sources_free(&o.validate);
     free(o.net_text);
+    free(o.checkpoint);
+    free(o.go_on);
     free(command);
     return code;
 }

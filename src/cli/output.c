@@ -95,6 +95,12 @@ char *cli_escape(const char *text, bool tsv) {
     return escaped;
 }
 
+static int said_by; /* a rank other than 0, or 0 */
+
+void cli_say_as(int rank) {
+    said_by = rank;
+}
+
 void cli_say(const char *format, ...) {
     va_list args;
     va_start(args, format);
@@ -102,7 +108,10 @@ void cli_say(const char *format, ...) {
     va_end(args);
     char *shown = cli_escape(text, false);
     cli_progress_suspend();
-    fprintf(stderr, "likeness: %s\n", shown);
+    if (said_by > 0)
+        fprintf(stderr, "likeness: rank %d: %s\n", said_by, shown);
+    else
+        fprintf(stderr, "likeness: %s\n", shown);
     cli_progress_resume();
     free(shown);
     free(text);

@@ -11,8 +11,19 @@
 #include "base/base.h"
 #include "likeness/train.h"
 
+/* A batch, and the rows of it whose anchors are looked at: all (0 and n), or the slice of one rank of several
+ * that share a batch. What the ranks find, side by side, is what one finds alone. */
+typedef struct lk__batch {
+    const float *vectors;  /* (n, dim) */
+    const uint32_t *label; /* (n); not for distances and loss */
+    size_t n;
+    int dim;
+    size_t first, rows;
+} lk__batch;
+
 typedef struct lk__triplet {
-    uint32_t a, p, n;
+    uint32_t a, p, n;         /* rows of the batch */
+    float positive, negative; /* |a-p|, |a-n| */
 } lk__triplet;
 
 typedef struct lk__triplet_stats {
@@ -21,19 +32,18 @@ typedef struct lk__triplet_stats {
     double distance_positive, distance_negative; /* mean |a-p|, |a-n| of the mined */
 } lk__triplet_stats;
 
-/* distance (n, n): |e_i - e_j|_2 of vectors (n, dim) */
-void lk__distances(const float *vectors, size_t n, int dim, float *distance);
-/* Mine triplets from distance (n, n) and label (n). Every anchor that has a positive and a negative in the
- * batch. `out` has room for lk__triplets_max(label, n); returns how many were mined. `random` is for random
- * mining only. */
-size_t lk__triplets_max(const uint32_t *label, size_t n);
-size_t lk__mine(lk_mining mining, const float *distance, const uint32_t *label, size_t n, lk__random *random,
+/* distance (rows, n): |e_i - e_j|_2 */
+void lk__distances(const lk__batch *batch, float *distance);
+/* Mine triplets from distance (rows, n). Every anchor that has a positive and a negative in the batch. `out`
+ * has room for lk__triplets_max; returns how many were mined. `seed` is for random mining only. */
+size_t lk__triplets_max(const lk__batch *batch);
+size_t lk__mine(lk_mining mining, const lk__batch *batch, const float *distance, uint64_t seed,
                 lk__triplet *out);
-/* Loss and its gradient (n, dim), overwritten. The gradient is of sum(loss) / max(active, 1): dividing by the
- * active triplets keeps the step size as more and more triplets are good enough. */
-void lk__triplet_loss(const float *vectors, size_t n, int dim, const float *distance,
-                      const lk__triplet *triplets, size_t count, double margin, float *gradient,
-                      lk__triplet_stats *stats);
+/* Loss of the triplets, which are those of the whole batch, and its gradient (rows, dim) by the vectors of
+ * the rows, overwritten. The gradient is of sum(loss) / max(active, 1): dividing by the active triplets keeps
+ * the step size as more and more triplets are good enough. */
+void lk__triplet_loss(const lk__batch *batch, const lk__triplet *triplets, size_t count, double margin,
+                      float *gradient, lk__triplet_stats *stats);
 
 /* Sampler: which P people and K photos make batch number `step`; a pure function of (seed, step), so training
  * resumes anywhere. People with at least 2 photos, drawn without repeats with weight min(photos, 12)^0.7

@@ -1,54 +1,36 @@
-/* distance.c: all distances within a batch, the table that the miners and the loss read.
+/* distance.c: the distances within a batch, the table that the miners read.
  *
- *   distance[i][j] = |e_i - e_j|_2                                                          (n, n), diagonal
- * 0
+ *   distance[i][j] = |e_(first + i) - e_j|_2                                   (rows, n), 0 where both are
+ * one
  *
- * |e_i - e_j|^2 = |e_i|^2 + |e_j|^2 - 2 e_i . e_j lets one matrix product (the Gram matrix) do nearly all the
+ * |e_i - e_j|^2 = |e_i|^2 + |e_j|^2 - 2 e_i . e_j lets a matrix product (the Gram matrix) do nearly all the
  * work, but subtracting near-equal numbers leaves no digits for near-equal vectors: two photos of one person,
  * and every pair once training collapses. There the difference is taken first and squared after.
  *
- * Same bits for any number of threads: the product is cut into blocks of a fixed size, each made by one
- * thread, and not handed whole to oneDNN, which for long vectors (2048 and up) splits the sums by the threads
- * it has. */
+ * The table is made tile by tile: product, norms and roots while the tile is in the cache. A tile's size is
+ * fixed and it is one thread's, so the bits are the same for any number of threads; oneDNN, handed the whole
+ * product, would split the sums of long vectors (2048 and up) by the threads it has. That the table is
+ * symmetric is not used: a rank of several has only some of the rows. */
 #include "contrast/contrast.h"
 
 #include <dnnl.h>
 #include <math.h>
 
-enum { BLOCK = 64 }; /* rows of the Gram matrix made at a time */
+enum { TILE_ROWS = 64, TILE_COLUMNS = 128 };
 
 /* Below this share of |a|^2 + |b|^2 the subtraction has lost over 4 of float's 24 bits. For unit vectors: l2
  * < 0.35. */
 static const float NEAR = 1.0f / 16;
 
 typedef struct job {
-    const float *vectors; /* (n, dim) */
-    float *distance;      /* (n, n) */
-    size_t n, dim;
+    const lk__batch *batch;
+    float *distance; /* (rows, n) */
+    size_t dim;
 } job;
 
-/* Blocks of rows [r, r + BLOCK), columns [r, n): all of the upper triangle. */
-static void gram(void *context, int part, int parts) {
-    const job *j = context;
-    int threads = lk__threads();
-    /* oneDNN has one thread within this part. OpenMP would see to it; a pool of plain threads does not. */
-    lk__threads_set(1);
-    for (size_t r = (size_t)part * BLOCK; r < j->n; r += (size_t)parts * BLOCK) {
-        size_t rows = j->n - r < BLOCK ? j->n - r : BLOCK;
-        dnnl_dim_t dim = (dnnl_dim_t)j->dim, n = (dnnl_dim_t)j->n;
-        const float *from = j->vectors + r * j->dim;
-        float *to = j->distance + r * j->n + r;
-        if (dnnl_sgemm('N', 'T', (dnnl_dim_t)rows, (dnnl_dim_t)(j->n - r), dim, 1, from, dim, from, dim, 0,
-                       to, n) != dnnl_success) {
-            /* No memory, most likely. A norm that is no number makes finish() take the direct way. */
-            for (size_t i = 0; i < rows; i++) to[i * j->n + i] = NAN;
-        }
-    }
-    lk__threads_set(threads);
-}
+enum { LANES = 16 }; /* independent sums, which the compiler may keep in vector registers */
 
-static float direct_l2sq(const float *a, const float *b, size_t dim) {
-    enum { LANES = 16 }; /* independent sums, which the compiler may keep in vector registers */
+static float difference_l2sq(const float *a, const float *b, size_t dim) {
     float sum[LANES] = {0}, total = 0;
     size_t d = 0;
     for (; d + LANES <= dim; d += LANES)
@@ -58,25 +40,54 @@ static float direct_l2sq(const float *a, const float *b, size_t dim) {
     return total;
 }
 
-/* From the upper triangle of the Gram matrix to both triangles of the distances; the norms on the diagonal
- * stay, as other rows still need them. Rows are dealt out like cards, since the upper ones are longer. */
-static void finish(void *context, int part, int parts) {
-    const job *j = context;
-    size_t n = j->n;
-    float *distance = j->distance;
-    for (size_t r = (size_t)part; r < n; r += (size_t)parts)
-        for (size_t c = r + 1; c < n; c++) {
-            float norms = distance[r * n + r] + distance[c * n + c];
-            float l2sq = norms - 2 * distance[r * n + c];
-            if (!(l2sq >= NEAR * norms)) /* so put, it holds for NaN too */
-                l2sq = direct_l2sq(j->vectors + r * j->dim, j->vectors + c * j->dim, j->dim);
-            distance[r * n + c] = distance[c * n + r] = sqrtf(l2sq);
-        }
+static float norm_l2sq(const float *a, size_t dim) {
+    float sum[LANES] = {0}, total = 0;
+    size_t d = 0;
+    for (; d + LANES <= dim; d += LANES)
+        for (size_t l = 0; l < LANES; l++) sum[l] += a[d + l] * a[d + l];
+    for (; d < dim; d++) total += a[d] * a[d];
+    for (size_t l = 0; l < LANES; l++) total += sum[l];
+    return total;
 }
 
-void lk__distances(const float *vectors, size_t n, int dim, float *distance) {
-    job j = {vectors, distance, n, (size_t)dim};
-    lk__parallel(gram, &j);
-    lk__parallel(finish, &j);
-    for (size_t i = 0; i < n; i++) distance[i * n + i] = 0;
+/* Rows [r, r + rows) of the table, columns [c, c + columns). */
+static void tile(const job *j, size_t r, size_t rows, size_t c, size_t columns) {
+    const lk__batch *b = j->batch;
+    const float *from = b->vectors + (b->first + r) * j->dim, *other = b->vectors + c * j->dim;
+    float *to = j->distance + r * b->n + c, column_norm[TILE_COLUMNS];
+    dnnl_dim_t dim = (dnnl_dim_t)j->dim;
+    for (size_t k = 0; k < columns; k++) column_norm[k] = norm_l2sq(other + k * j->dim, j->dim);
+    bool product = dnnl_sgemm('N', 'T', (dnnl_dim_t)rows, (dnnl_dim_t)columns, dim, 1, from, dim, other, dim,
+                              0, to, (dnnl_dim_t)b->n) == dnnl_success;
+    for (size_t i = 0; i < rows; i++) {
+        const float *row = from + i * j->dim;
+        float norm = norm_l2sq(row, j->dim), *out = to + i * b->n;
+        for (size_t k = 0; k < columns; k++) {
+            float norms = norm + column_norm[k], l2sq = norms - 2 * out[k];
+            /* So put, it holds for NaN too. No product: no memory for it, most likely. */
+            if (!(product && l2sq >= NEAR * norms)) l2sq = difference_l2sq(row, other + k * j->dim, j->dim);
+            out[k] = sqrtf(l2sq);
+        }
+        if (b->first + r + i - c < columns) out[b->first + r + i - c] = 0;
+    }
+}
+
+static void tiles(void *context, int part, int parts) {
+    const job *j = context;
+    const lk__batch *b = j->batch;
+    int threads = lk__threads();
+    /* oneDNN has one thread within this part. OpenMP would see to it; a pool of plain threads does not. */
+    lk__threads_set(1);
+    size_t across = (b->n + TILE_COLUMNS - 1) / TILE_COLUMNS, down = (b->rows + TILE_ROWS - 1) / TILE_ROWS;
+    for (size_t t = (size_t)part; t < across * down; t += (size_t)parts) {
+        size_t r = t / across * TILE_ROWS, c = t % across * TILE_COLUMNS;
+        tile(j, r, b->rows - r < TILE_ROWS ? b->rows - r : TILE_ROWS, c,
+             b->n - c < TILE_COLUMNS ? b->n - c : TILE_COLUMNS);
+    }
+    lk__threads_set(threads);
+}
+
+void lk__distances(const lk__batch *batch, float *distance) {
+    job j = {batch, distance, (size_t)batch->dim};
+    lk__parallel(tiles, &j);
 }

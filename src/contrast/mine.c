@@ -21,17 +21,17 @@
  * anything; the triplets stay valid and the loss shows the NaN. */
 #include "contrast/contrast.h"
 
-size_t lk__triplets_max(const uint32_t *label, size_t n) {
+size_t lk__triplets_max(const lk__batch *b) {
     size_t pairs = 0;
-    for (size_t a = 0; a < n; a++) {
+    for (size_t a = b->first; a < b->first + b->rows; a++) {
         size_t same = 0;
-        for (size_t i = 0; i < n; i++) same += label[i] == label[a];
-        if (same < n) pairs += same - 1;
+        for (size_t i = 0; i < b->n; i++) same += b->label[i] == b->label[a];
+        if (same < b->n) pairs += same - 1;
     }
     return pairs;
 }
 
-/* One row of the batch, seen from anchor a; there is at least one positive and one negative. */
+/* The batch, seen from anchor a; there is at least one positive and one negative. */
 typedef struct view {
     const float *distance; /* (n), from a */
     const uint32_t *label; /* (n) */
@@ -39,10 +39,11 @@ typedef struct view {
     size_t any_positive, any_negative;
 } view;
 
-static bool look(const float *distance, const uint32_t *label, size_t n, size_t a, view *out) {
-    *out = (view){distance + a * n, label, n, a, n, n};
+static bool look(const lk__batch *b, const float *distance, size_t row, view *out) {
+    size_t n = b->n, a = b->first + row;
+    *out = (view){distance + row * n, b->label, n, a, n, n};
     for (size_t i = n; i-- > 0;) {
-        if (label[i] != label[a])
+        if (b->label[i] != b->label[a])
             out->any_negative = i;
         else if (i != a)
             out->any_positive = i;
@@ -81,23 +82,29 @@ static void hardest(const view *v, size_t *positive, size_t *negative) {
     }
 }
 
-size_t lk__mine(lk_mining mining, const float *distance, const uint32_t *label, size_t n, lk__random *random,
+static lk__triplet triplet(const view *v, size_t positive, size_t negative) {
+    return (lk__triplet){(uint32_t)v->a, (uint32_t)positive, (uint32_t)negative, v->distance[positive],
+                         v->distance[negative]};
+}
+
+size_t lk__mine(lk_mining mining, const lk__batch *b, const float *distance, uint64_t seed,
                 lk__triplet *out) {
     size_t count = 0;
-    for (size_t a = 0; a < n; a++) {
+    for (size_t row = 0; row < b->rows; row++) {
         view v;
-        if (!look(distance, label, n, a, &v)) continue;
+        if (!look(b, distance, row, &v)) continue;
         if (mining == LK_MINING_BATCH_HARD) {
             size_t positive, negative;
             hardest(&v, &positive, &negative);
-            out[count++] = (lk__triplet){(uint32_t)a, (uint32_t)positive, (uint32_t)negative};
+            out[count++] = triplet(&v, positive, negative);
             continue;
         }
-        for (size_t p = 0; p < n; p++) {
-            if (p == a || label[p] != label[a]) continue;
-            size_t negative =
-                mining == LK_MINING_RANDOM ? random_negative(&v, random) : semi_hard_negative(&v, p);
-            out[count++] = (lk__triplet){(uint32_t)a, (uint32_t)p, (uint32_t)negative};
+        /* Each anchor has a stream of its own: whoever mines it finds the same. */
+        lk__random random = lk__random_stream(seed, v.a, 0, 0);
+        for (size_t p = 0; p < b->n; p++) {
+            if (p == v.a || b->label[p] != b->label[v.a]) continue;
+            out[count++] = triplet(
+                &v, p, mining == LK_MINING_RANDOM ? random_negative(&v, &random) : semi_hard_negative(&v, p));
         }
     }
     return count;

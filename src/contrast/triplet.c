@@ -27,61 +27,65 @@
 #include <string.h>
 
 typedef struct job {
-    const float *vectors;  /* (n, dim) */
-    const float *distance; /* (n, n) */
+    const lk__batch *batch;
     const lk__triplet *triplets;
-    float *gradient; /* (n, dim) */
-    size_t n, dim, count, active;
+    float *gradient; /* (rows, dim) */
+    size_t dim, count, active;
     double margin;
 } job;
 
 /* Before the max with 0. */
-static double violation(const job *j, lk__triplet t) {
-    return (double)j->distance[t.a * j->n + t.p] - (double)j->distance[t.a * j->n + t.n] + j->margin;
+static double violation(const job *j, const lk__triplet *t) {
+    return (double)t->positive - (double)t->negative + j->margin;
 }
 
 /* 1 / (active * distance): what makes a difference of two vectors the share of the gradient it adds. */
-static float force(const job *j, uint32_t from, uint32_t to) {
-    double distance = j->distance[from * j->n + to];
-    return distance > 0 ? (float)(1 / ((double)j->active * distance)) : 0;
+static float force(const job *j, float distance) {
+    return distance > 0 ? (float)(1 / ((double)j->active * (double)distance)) : 0;
+}
+
+/* NULL for a row that is not this rank's. */
+static float *gradient_of(const job *j, uint32_t row) {
+    size_t at = row - j->batch->first; /* below first it wraps round, far beyond rows */
+    return at < j->batch->rows ? j->gradient + at * j->dim : NULL;
+}
+
+/* to += force * (x - y), columns [first, last) */
+static void add(float *restrict to, float scale, const float *x, const float *y, size_t first, size_t last) {
+    if (!to) return;
+    for (size_t c = first; c < last; c++) to[c] += scale * (x[c] - y[c]);
 }
 
 /* Columns [first, last) of the gradient. Split by column, each number is summed by one thread in the order of
- * the triplets, so the result has the same bits for any number of threads. */
+ * the triplets, so the result has the same bits for any number of threads, and of ranks. */
 static void accumulate(void *context, int part, int parts) {
     const job *j = context;
     size_t first, last;
     lk__part(j->dim, part, parts, &first, &last);
-    for (size_t i = 0; i < j->n; i++)
+    for (size_t i = 0; i < j->batch->rows; i++)
         memset(j->gradient + i * j->dim + first, 0, (last - first) * sizeof(float));
     for (size_t i = 0; i < j->count; i++) {
-        lk__triplet t = j->triplets[i];
-        if (violation(j, t) <= 0) continue;
-        float pull = force(j, t.a, t.p), push = force(j, t.a, t.n);
-        const float *a = j->vectors + t.a * j->dim, *p = j->vectors + t.p * j->dim,
-                    *n = j->vectors + t.n * j->dim;
-        /* a, p and n are three different rows. */
-        float *restrict da = j->gradient + t.a * j->dim, *restrict dp = j->gradient + t.p * j->dim,
-                        *restrict dn = j->gradient + t.n * j->dim;
-        for (size_t c = first; c < last; c++) {
-            float u = pull * (a[c] - p[c]), v = push * (a[c] - n[c]);
-            da[c] += u - v;
-            dp[c] -= u;
-            dn[c] += v;
-        }
+        const lk__triplet *t = &j->triplets[i];
+        float *da = gradient_of(j, t->a), *dp = gradient_of(j, t->p), *dn = gradient_of(j, t->n);
+        if ((!da && !dp && !dn) || violation(j, t) <= 0) continue;
+        float pull = force(j, t->positive), push = force(j, t->negative);
+        const float *a = j->batch->vectors + t->a * j->dim, *p = j->batch->vectors + t->p * j->dim,
+                    *n = j->batch->vectors + t->n * j->dim;
+        add(da, pull, a, p, first, last);
+        add(da, -push, a, n, first, last);
+        add(dp, -pull, a, p, first, last);
+        add(dn, push, a, n, first, last);
     }
 }
 
-void lk__triplet_loss(const float *vectors, size_t n, int dim, const float *distance,
-                      const lk__triplet *triplets, size_t count, double margin, float *gradient,
-                      lk__triplet_stats *stats) {
-    job j = {vectors, distance, triplets, gradient, n, (size_t)dim, count, 0, margin};
+void lk__triplet_loss(const lk__batch *batch, const lk__triplet *triplets, size_t count, double margin,
+                      float *gradient, lk__triplet_stats *stats) {
+    job j = {batch, triplets, gradient, (size_t)batch->dim, count, 0, margin};
     lk__triplet_stats s = {.triplets = count};
     for (size_t i = 0; i < count; i++) {
-        lk__triplet t = triplets[i];
-        s.distance_positive += (double)distance[t.a * n + t.p];
-        s.distance_negative += (double)distance[t.a * n + t.n];
-        double over = violation(&j, t);
+        s.distance_positive += (double)triplets[i].positive;
+        s.distance_negative += (double)triplets[i].negative;
+        double over = violation(&j, &triplets[i]);
         if (over <= 0) continue; /* so put, NaN goes on and is seen */
         s.loss += over;
         s.active++;

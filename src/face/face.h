@@ -27,6 +27,7 @@ typedef struct lk__loader lk__loader;
 typedef struct lk__loader_options {
     const lk_dataset *dataset;
     int batch, width, height; /* batch = photos a step */
+    uint64_t first_place; /* of this batch within that of all ranks; augmentation goes by the place there */
     double augment;
     uint64_t seed;
     int threads, ahead; /* worker threads, batches kept ready */

@@ -113,16 +113,17 @@ static void fill(lk__loader *l, uint64_t step, int place, size_t photo, float *o
     const lk__loader_options *o = &l->options;
     size_t first, count, start = 0;
     lk_dataset_person_photos(o->dataset, lk_dataset_photo_person(o->dataset, photo), &first, &count);
+    uint64_t stream = o->first_place + (uint64_t)place;
     for (size_t i = 0; i < count; i++) {
         if (i == 1) {
-            lk__random random = lk__random_stream(o->seed, step, (uint64_t)place, STREAM_STAND_IN);
+            lk__random random = lk__random_stream(o->seed, step, stream, STREAM_STAND_IN);
             start = lk__random_below(&random, count - 1);
         }
         size_t candidate =
             i == 0 ? photo : first + (photo - first + 1 + (start + i - 1) % (count - 1)) % count;
         if (is_bad(l, candidate)) continue;
         lk_error why;
-        lk__random random = lk__random_stream(o->seed, step, (uint64_t)place, STREAM_AUGMENT);
+        lk__random random = lk__random_stream(o->seed, step, stream, STREAM_AUGMENT);
         if (make_face(l, candidate, random, out, &why) == LK_OK) {
             tell_good(l);
             return;

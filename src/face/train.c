@@ -4,6 +4,14 @@
  *   -> backward -> step
  *
  * Everything random is a function of (seed, step), so the number of the step is the whole random state.
+ *
+ * Over several ranks (processes, options->ranks) every step is one batch of all of them. Each knows which
+ * photos make it, reads and runs its own slice, and gathers the vectors of all; it mines the triplets of its
+ * own anchors among all of them, gathers the triplets of all, and has from these the loss of the whole batch
+ * and the gradient of its own vectors. So a run is the same however the batch is cut, up to rounding, and no
+ * rank's work grows with the square of the batch. What depends on a clock or on the user is said by rank 0,
+ * which also validates and writes; the others keep step.
+ *
  * Differences from Hermans et al. 2017: the first `semi_hard_share` of the run mines semi-hard, because
  * batch-hard from random weights tends to collapse onto one point; the gradient is divided by the active
  * triplets, not by all; AdamW. */
@@ -12,6 +20,7 @@
 #include "face/checkpoint.h"
 #include "face/face.h"
 #include "face/model.h"
+#include "face/ranks.h"
 #include "face/train_data.h"
 
 #include <math.h>
@@ -25,7 +34,7 @@ typedef struct trainer {
     const lk_train_options *options;
     lk__train_data people;
     lk__sampler *sampler;
-    int batch;
+    int batch, whole; /* photos a step: of this rank, and of all */
     char *checkpoint, *described;
 
     lk__spec spec;
@@ -38,8 +47,15 @@ typedef struct trainer {
     lk_embedder *embedder;
     lk__validation *validation;
 
-    float *distance, *gradient;
-    lk__triplet *triplets;
+    uint32_t *label; /* (whole): place in the batch / photos; a person is in a batch once, so this tells them
+                        apart */
+    size_t *chosen_photo; /* (whole), as chosen_label: of the batch that the loader begins */
+    uint32_t *chosen_label;
+    float *vectors;        /* (whole, dim), NULL for one rank */
+    float *distance;       /* (batch, whole) */
+    float *gradient;       /* (batch, dim) */
+    lk__triplet *triplets; /* of this rank's anchors; then of all, which is the same for one rank */
+    lk__triplet *all_triplets;
     lk__run_state state;
     FILE *log;
 
@@ -50,7 +66,12 @@ typedef struct trainer {
     size_t sum_steps;
     lk_train_progress last;
     uint64_t next_note_step;
+    bool stop; /* the caller's progress() asked for it */
 } trainer;
+
+static int rank_of(const trainer *t) {
+    return lk__rank(t->options->ranks);
+}
 
 /* ---- setting up -------------------------------------------------------------------------------- */
 
@@ -59,9 +80,16 @@ static lk_status open_people(trainer *t, lk_error *err) {
     lk_status status = lk__train_data_open(o, &t->people, err);
     if (status != LK_OK) return status;
     const lk__train_data *d = &t->people;
-    int p = (size_t)o->people < d->able ? o->people : (int)d->able; /* few people: a smaller batch */
+    int ranks = lk__rank_count(o->ranks);
+    size_t most = d->able / (size_t)ranks; /* few people: a smaller batch, and the same for every rank */
+    if (most == 0)
+        return lk__fail(err, LK_EMPTY,
+                        "%s: %d ranks need at least as many people with 2 photos, and there are %zu",
+                        o->sources[0].path, ranks, d->able);
+    int p = (size_t)o->people < most ? o->people : (int)most;
     t->batch = p * o->photos;
-    return lk__sampler_new(d->first, d->counts, d->people, p, o->photos, o->seed, &t->sampler, err);
+    t->whole = ranks * t->batch;
+    return lk__sampler_new(d->first, d->counts, d->people, ranks * p, o->photos, o->seed, &t->sampler, err);
 }
 
 static lk_status make_net(trainer *t, lk_error *err) {
@@ -78,28 +106,46 @@ static lk_status make_net(trainer *t, lk_error *err) {
     if (status == LK_OK)
         status =
             lk__optimizer_new(o->optimizer, &t->weights, o->weight_decay, o->momentum, &t->optimizer, err);
-    if (status == LK_OK)
+    if (status == LK_OK && rank_of(t) == 0)
         status = lk__embedder_over(&t->spec, &t->weights, o->crop, VALIDATION_BATCH, o->threads,
                                    LK_PRECISION_F32, &t->embedder, err);
     return status;
 }
 
+/* The batch whose vectors (of all ranks) these are, seen by this rank. */
+static lk__batch batch_of(const trainer *t, const float *vectors) {
+    size_t n = (size_t)t->batch;
+    return (lk__batch){vectors, t->label, (size_t)t->whole, t->spec.dim, n * (size_t)rank_of(t), n};
+}
+
 static lk_status make_buffers(trainer *t, lk_error *err) {
-    size_t n = (size_t)t->batch, pairs = n * n;
-    uint32_t *label = calloc(n, sizeof *label);
-    for (size_t i = 0; label && i < n; i++) label[i] = (uint32_t)(i / (size_t)t->options->photos);
-    size_t triplets = label ? lk__triplets_max(label, n) : 0;
-    free(label);
-    t->distance = malloc(pairs * sizeof *t->distance);
-    t->gradient = malloc(n * (size_t)t->spec.dim * sizeof *t->gradient);
-    t->triplets = malloc((triplets + 1) * sizeof *t->triplets);
-    if (!t->distance || !t->gradient || !t->triplets)
-        return lk__fail_memory(err, pairs * sizeof(float), "a batch");
+    size_t n = (size_t)t->batch, whole = (size_t)t->whole, dim = (size_t)t->spec.dim;
+    size_t most = n * (size_t)(t->options->photos - 1); /* an anchor with each of its positives */
+    bool several = t->options->ranks != NULL;
+    t->label = calloc(whole, sizeof *t->label);
+    t->chosen_photo = calloc(whole, sizeof *t->chosen_photo);
+    t->chosen_label = calloc(whole, sizeof *t->chosen_label);
+    t->distance = malloc(n * whole * sizeof *t->distance);
+    t->gradient = malloc(n * dim * sizeof *t->gradient);
+    t->triplets = malloc(most * sizeof *t->triplets);
+    if (several) {
+        t->vectors = malloc(whole * dim * sizeof *t->vectors);
+        t->all_triplets = malloc(whole / n * most * sizeof *t->triplets);
+    }
+    if (!t->label || !t->chosen_photo || !t->chosen_label || !t->distance || !t->gradient || !t->triplets ||
+        (several && (!t->vectors || !t->all_triplets)))
+        return lk__fail_memory(err, n * whole * sizeof(float), "a batch");
+    for (size_t i = 0; i < whole; i++) t->label[i] = (uint32_t)(i / (size_t)t->options->photos);
     return LK_OK;
 }
 
+/* This rank's slice of the batch. */
 static void choose(void *context, uint64_t step, size_t *photo, uint32_t *label) {
-    lk__sampler_batch(((trainer *)context)->sampler, step, photo, label);
+    trainer *t = context;
+    size_t n = (size_t)t->batch, first = n * (size_t)rank_of(t);
+    lk__sampler_batch(t->sampler, step, t->chosen_photo, t->chosen_label);
+    memcpy(photo, t->chosen_photo + first, n * sizeof *photo);
+    memcpy(label, t->chosen_label + first, n * sizeof *label);
 }
 
 static void bad_photo(void *context, const char *path, const lk_error *why) {
@@ -112,6 +158,7 @@ static lk_status start_loader(trainer *t, lk_error *err) {
     int cores = o->threads > 0 ? o->threads : lk__cores();
     lk__loader_options loader = {.dataset = t->people.set,
                                  .batch = t->batch,
+                                 .first_place = (uint64_t)t->batch * (uint64_t)rank_of(t),
                                  .width = t->spec.w,
                                  .height = t->spec.h,
                                  .augment = o->augment,
@@ -127,7 +174,7 @@ static lk_status start_loader(trainer *t, lk_error *err) {
 
 static lk_status open_log(trainer *t, lk_error *err) {
     const lk_train_options *o = t->options;
-    if (!o->log) return LK_OK;
+    if (!o->log || rank_of(t) != 0) return LK_OK;
     t->log = fopen(o->log, t->state.step > 0 ? "a" : "w");
     if (!t->log) return lk__fail_errno(err, "write", o->log);
     if (t->state.step == 0)
@@ -137,27 +184,50 @@ static lk_status open_log(trainer *t, lk_error *err) {
     return LK_OK;
 }
 
+/* A folder that cannot be written is told now, not after hours. */
+static lk_status check_output(trainer *t, lk_error *err) {
+    const char *output = t->options->output;
+    size_t room = strlen(output) + sizeof ".checkpoint";
+    t->checkpoint = malloc(room);
+    if (!t->checkpoint) return lk__fail_memory(err, room, output);
+    snprintf(t->checkpoint, room, "%s.checkpoint", output);
+    if (rank_of(t) != 0) return LK_OK;
+    lk__writer *probe = NULL;
+    lk_status status = lk__writer_open(output, &probe, err);
+    lk__writer_abort(probe);
+    return status;
+}
+
+/* From random, from a model or from a checkpoint: rank 0 knows, and all begin with the same bits. */
+static lk_status begin(trainer *t, lk_error *err) {
+    const lk_train_options *o = t->options;
+    t->state = (lk__run_state){.accuracy = NAN, .threshold = NAN};
+    t->described = lk__train_options_text(o, t->whole / o->photos, t->people.people, t->people.photos);
+    if (!t->described) return lk__fail_memory(err, 1024, "the options as text");
+    lk_status status = lk__ranks_same(o->ranks, t->described, &t->people, &t->weights, err);
+    if (status == LK_OK && o->resume && rank_of(t) == 0)
+        status = lk__checkpoint_read(t->checkpoint, t->described, &t->weights, &t->optimizer, &t->state, err);
+    if (status != LK_OK || !o->ranks) return status;
+    lk__optimizer_state *moments = &t->optimizer;
+    lk__ranks_spread(o->ranks, t->weights.values, t->weights.total);
+    lk__ranks_spread(o->ranks, moments->m, moments->total);
+    if (moments->v) lk__ranks_spread(o->ranks, moments->v, moments->total);
+    double numbers[] = {(double)t->state.step, (double)moments->step, t->state.seconds, t->state.accuracy,
+                        t->state.threshold};
+    lk__ranks_spread_real(o->ranks, numbers, sizeof numbers / sizeof *numbers);
+    t->state = (lk__run_state){(uint64_t)numbers[0], numbers[2], numbers[3], numbers[4]};
+    moments->step = (uint64_t)numbers[1];
+    return LK_OK;
+}
+
 static lk_status set_up(trainer *t, lk_error *err) {
     const lk_train_options *o = t->options;
-    size_t room = strlen(o->output) + sizeof ".checkpoint";
-    t->checkpoint = malloc(room);
-    if (!t->checkpoint) return lk__fail_memory(err, room, o->output);
-    snprintf(t->checkpoint, room, "%s.checkpoint", o->output);
-    t->state = (lk__run_state){.accuracy = NAN, .threshold = NAN};
-    lk__writer *probe = NULL; /* a folder that cannot be written is told now, not after hours */
-    lk_status status = lk__writer_open(o->output, &probe, err);
-    lk__writer_abort(probe);
+    lk_status status = check_output(t, err);
     if (status == LK_OK) status = open_people(t, err);
     if (status == LK_OK) status = make_net(t, err);
     if (status == LK_OK) status = make_buffers(t, err);
-    if (status == LK_OK) {
-        t->described = lk__train_options_text(o, t->people.people, t->people.photos);
-        if (!t->described) status = lk__fail_memory(err, 1024, "the options as text");
-        if (status == LK_OK && o->resume)
-            status =
-                lk__checkpoint_read(t->checkpoint, t->described, &t->weights, &t->optimizer, &t->state, err);
-    }
-    if (status == LK_OK)
+    if (status == LK_OK) status = begin(t, err);
+    if (status == LK_OK && rank_of(t) == 0)
         status = lk__train_data_validation(&t->people, o, t->spec.w, t->spec.h, &t->validation, err);
     if (status == LK_OK) status = open_log(t, err);
     if (status == LK_OK && (o->minutes > 0 || o->epochs > 0)) {
@@ -181,9 +251,14 @@ static void tear_down(trainer *t) {
     if (t->log) fclose(t->log);
     free(t->checkpoint);
     free(t->described);
+    free(t->label);
+    free(t->chosen_photo);
+    free(t->chosen_label);
+    free(t->vectors);
     free(t->distance);
     free(t->gradient);
     free(t->triplets);
+    free(t->all_triplets);
 }
 
 /* ---- the loop ---------------------------------------------------------------------------------- */
@@ -193,7 +268,7 @@ static double seconds_trained(const trainer *t) {
 }
 
 static uint64_t steps_planned(const trainer *t) {
-    return (uint64_t)ceil(t->options->epochs * (double)t->people.photos / (double)t->batch);
+    return (uint64_t)ceil(t->options->epochs * (double)t->people.photos / (double)t->whole);
 }
 
 /* Share of the run that is done, 0..1. */
@@ -211,6 +286,30 @@ static double learning_rate(const lk_train_options *o, double part) {
     return o->learning_rate * 0.5 * (1 + cos(3.141592653589793 * fmin(rest, 1)));
 }
 
+/* Loss of the whole batch, and its gradient by this rank's vectors (batch, dim). */
+static void contrast(trainer *t, double part, const float *vectors, lk__triplet_stats *stats) {
+    const lk_train_options *o = t->options;
+    const lk_ranks *ranks = o->ranks;
+    if (ranks) {
+        size_t mine = (size_t)t->batch * (size_t)t->spec.dim;
+        ranks->gather(ranks->context, vectors, mine * sizeof *vectors, t->vectors);
+        vectors = t->vectors;
+    }
+    lk__batch batch = batch_of(t, vectors);
+    lk__distances(&batch, t->distance);
+    lk__random random = lk__random_stream(o->seed, 'm', t->state.step, 0);
+    lk_mining mining =
+        o->mining == LK_MINING_BATCH_HARD && part < o->semi_hard_share ? LK_MINING_SEMI_HARD : o->mining;
+    size_t count = lk__mine(mining, &batch, t->distance, lk__random_u64(&random), t->triplets);
+    const lk__triplet *triplets = t->triplets;
+    if (ranks) { /* every slice is of as many people with as many photos: as many triplets */
+        ranks->gather(ranks->context, t->triplets, count * sizeof *t->triplets, t->all_triplets);
+        triplets = t->all_triplets;
+        count *= (size_t)ranks->count;
+    }
+    lk__triplet_loss(&batch, triplets, count, o->margin, t->gradient, stats);
+}
+
 static lk_status one_step(trainer *t, double part, lk_error *err) {
     const lk_train_options *o = t->options;
     const float *pixels;
@@ -220,16 +319,10 @@ static lk_status one_step(trainer *t, double part, lk_error *err) {
     size_t n = (size_t)t->batch;
     memcpy(lk__net_input(t->net), pixels, n * 3 * (size_t)t->spec.w * (size_t)t->spec.h * sizeof(float));
     lk__net_load(t->net);
-    const float *vectors = lk__net_forward(t->net); /* (batch, dim) */
-    lk__distances(vectors, n, t->spec.dim, t->distance);
-    lk__random random = lk__random_stream(o->seed, 'm', t->state.step, 0);
-    lk_mining mining =
-        o->mining == LK_MINING_BATCH_HARD && part < o->semi_hard_share ? LK_MINING_SEMI_HARD : o->mining;
-    size_t count = lk__mine(mining, t->distance, label, n, &random, t->triplets);
     lk__triplet_stats stats;
-    lk__triplet_loss(vectors, n, t->spec.dim, t->distance, t->triplets, count, o->margin, t->gradient,
-                     &stats);
+    contrast(t, part, lk__net_forward(t->net), &stats);
     lk__net_backward(t->net, t->gradient);
+    if (o->ranks) o->ranks->sum_finish(o->ranks->context);
     double norm = lk__optimizer_step(&t->optimizer, &t->weights, learning_rate(o, part));
     if (!isfinite(norm) || !isfinite(stats.loss))
         return lk__fail(err, LK_DIVERGED,
@@ -257,18 +350,17 @@ static const char *notice(trainer *t, const lk_train_progress *p) {
            "try semi-hard mining, a smaller learning rate or a longer warm-up";
 }
 
-/* Returns non-zero when the caller asks for a stop. */
-static int report(trainer *t) {
+static void report(trainer *t) {
     const lk_train_options *o = t->options;
     double now = lk__seconds(), part = done(t), steps = (double)(t->sum_steps ? t->sum_steps : 1);
     double taken = now - t->report_seconds;
     lk_train_progress p = {
         .step = t->state.step,
-        .photos = t->state.step * (size_t)t->batch,
+        .photos = t->state.step * (size_t)t->whole,
         .seconds = seconds_trained(t),
         .seconds_left = part > 0 ? seconds_trained(t) * (1 - fmin(part, 1)) / part : NAN,
-        .epoch = (double)t->state.step * t->batch / (double)t->people.photos,
-        .photos_per_second = taken > 0 ? (double)(t->state.step - t->report_step) * t->batch / taken : 0,
+        .epoch = (double)t->state.step * t->whole / (double)t->people.photos,
+        .photos_per_second = taken > 0 ? (double)(t->state.step - t->report_step) * t->whole / taken : 0,
         .loss = t->sums.loss / steps,
         .active = t->sums.triplets ? (double)t->sums.active / (double)t->sums.triplets : 0,
         .learning_rate = learning_rate(o, part),
@@ -298,7 +390,7 @@ static int report(trainer *t) {
     t->report_at = now;
     t->report_seconds = now;
     t->report_step = t->state.step;
-    return o->progress ? o->progress(o->context, &p) : 0;
+    if (o->progress && o->progress(o->context, &p)) t->stop = true;
 }
 
 static lk_status validate(trainer *t, lk_error *err) {
@@ -318,26 +410,42 @@ static lk_status save(trainer *t, lk_error *err) {
     return lk__checkpoint_write(t->checkpoint, t->described, &t->weights, &t->optimizer, &t->state, err);
 }
 
+/* Where the run is, by rank 0's clock, and whether any rank was asked to stop: the same answer on all. */
+static double agree(trainer *t, bool *stop) {
+    const lk_train_options *o = t->options;
+    if (o->stop && o->stop(o->context)) t->stop = true;
+    double said[] = {rank_of(t) == 0 ? done(t) : 0, t->stop};
+    if (o->ranks) o->ranks->sum(o->ranks->context, said, 2);
+    *stop = said[1] > 0;
+    return said[0];
+}
+
+static lk_status stopped(trainer *t, lk_error *err) {
+    lk_status status = rank_of(t) == 0 ? save(t, err) : LK_OK;
+    if (status != LK_OK) return status;
+    return lk__fail(err, LK_STOPPED, "stopped at step %llu; the run can go on from %s (--resume)",
+                    (unsigned long long)t->state.step, t->checkpoint);
+}
+
 static lk_status loop(trainer *t, lk_error *err) {
     const lk_train_options *o = t->options;
     t->began = t->report_at = t->report_seconds = t->validated_at = t->saved_at = lk__seconds();
     t->began_seconds = t->state.seconds;
     t->report_step = t->state.step;
-    lk_status status = LK_OK;
-    double part;
-    while (status == LK_OK && (part = done(t)) < 1) {
-        status = one_step(t, part, err);
+    for (;;) {
+        bool stop;
+        double part = agree(t, &stop);
+        if (stop) return stopped(t, err);
+        if (part >= 1) return LK_OK;
+        lk_status status = one_step(t, part, err);
         double now = lk__seconds();
-        if (status == LK_OK && now - t->report_at >= 1 && report(t)) {
-            status = save(t, err);
-            if (status == LK_OK)
-                return lk__fail(err, LK_STOPPED, "stopped at step %llu; the run can go on from %s (--resume)",
-                                (unsigned long long)t->state.step, t->checkpoint);
+        if (status == LK_OK && rank_of(t) == 0) {
+            if (now - t->report_at >= 1) report(t);
+            if (now - t->validated_at >= 60 * o->validate_minutes) status = validate(t, err);
+            if (status == LK_OK && now - t->saved_at >= 60 * o->checkpoint_minutes) status = save(t, err);
         }
-        if (status == LK_OK && now - t->validated_at >= 60 * o->validate_minutes) status = validate(t, err);
-        if (status == LK_OK && now - t->saved_at >= 60 * o->checkpoint_minutes) status = save(t, err);
+        if (status != LK_OK) return status;
     }
-    return status;
 }
 
 static lk_status finish(trainer *t, lk_error *err) {
@@ -369,7 +477,7 @@ lk_status lk_train(const lk_train_options *options, lk_error *err) {
     lk__threads_set(options->threads);
     status = set_up(&t, err);
     if (status == LK_OK && t.net) status = loop(&t, err);
-    if (status == LK_OK) status = finish(&t, err);
+    if (status == LK_OK && rank_of(&t) == 0) status = finish(&t, err);
     tear_down(&t);
     return status;
 }

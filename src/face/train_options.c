@@ -5,6 +5,9 @@
 #include <math.h>
 #include <string.h>
 
+/* Photos of a batch of all ranks: drawing its people takes time with their square, 40 ms for this many. */
+enum { WHOLE_MAX = 32768 };
+
 void lk_train_options_init(lk_train_options *o) {
     *o = (lk_train_options){
         .net = "face",
@@ -53,6 +56,7 @@ lk_status lk__train_options_check(const lk_train_options *o, lk_error *err) {
         {"validate minutes", o->validate_minutes, 0, 1e6},
         {"mining", (double)o->mining, LK_MINING_RANDOM, LK_MINING_BATCH_HARD},
         {"optimizer", (double)o->optimizer, LK_OPTIMIZER_ADAMW, LK_OPTIMIZER_SGD},
+        {"precision", (double)o->precision, LK_PRECISION_F32, LK_PRECISION_BF16},
     };
     if (!o->sources || o->source_count == 0)
         return lk__fail(err, LK_INVALID, "train: no folder of people was given");
@@ -65,21 +69,31 @@ lk_status lk__train_options_check(const lk_train_options *o, lk_error *err) {
     if (o->people * o->photos > 4096)
         return lk__fail(err, LK_INVALID, "train: %d people x %d photos is a batch of %d, possible is 4096",
                         o->people, o->photos, o->people * o->photos);
+    if (!o->ranks) return LK_OK;
+    int count = o->ranks->count, rank = o->ranks->rank;
+    if (rank < 0 || rank >= count) return lk__fail(err, LK_INVALID, "train: rank %d of %d", rank, count);
+    if (count > WHOLE_MAX / (o->people * o->photos))
+        return lk__fail(
+            err, LK_INVALID,
+            "train: %d ranks x %d people x %d photos is a batch of more than %d; use fewer people a rank",
+            count, o->people, o->photos, WHOLE_MAX);
     return LK_OK;
 }
 
-char *lk__train_options_text(const lk_train_options *o, size_t people, size_t photos) {
+char *lk__train_options_text(const lk_train_options *o, int batch_people, size_t people, size_t photos) {
     char *text;
     if (asprintf(
             &text,
             "net %s init %s margin %g mining %d semi-hard %g batch %dx%d minutes %g epochs %g optimizer %d "
             "learning-rate %g "
-            "weight-decay %g momentum %g warmup %g augment %g holdout %g crop %g,%g,%g,%g,%g seed %llu data "
+            "weight-decay %g momentum %g warmup %g augment %g holdout %g crop %g,%g,%g,%g,%g precision %s "
+            "seed %llu data "
             "%zu/%zu",
             o->net ? o->net : "-", o->init ? o->init : "-", o->margin, (int)o->mining, o->semi_hard_share,
-            o->people, o->photos, o->minutes, o->epochs, (int)o->optimizer, o->learning_rate, o->weight_decay,
-            o->momentum, o->warmup, o->augment, o->holdout, o->crop.centre, o->crop.x, o->crop.y,
-            o->crop.width, o->crop.height, (unsigned long long)o->seed, people, photos) < 0)
+            batch_people, o->photos, o->minutes, o->epochs, (int)o->optimizer, o->learning_rate,
+            o->weight_decay, o->momentum, o->warmup, o->augment, o->holdout, o->crop.centre, o->crop.x,
+            o->crop.y, o->crop.width, o->crop.height, o->precision == LK_PRECISION_BF16 ? "bf16" : "f32",
+            (unsigned long long)o->seed, people, photos) < 0)
         return NULL;
     for (char *c = text; *c; c++)
         if (*c == '\n') *c = ';';

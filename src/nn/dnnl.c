@@ -18,7 +18,7 @@ int lk__dnnl_block(void) {
 }
 
 bool lk__dnnl_bf16(void) {
-    return has(dnnl_cpu_isa_avx512_core);
+    return has(dnnl_cpu_isa_avx512_core_bf16);
 }
 
 static dnnl_data_type_t data_type(lk_precision type) {

@@ -367,7 +367,9 @@ lk_status lk__net_new(const lk__spec *spec, lk__weights *weights, const lk__net_
     if (options->batch < 1 || options->batch > 4096)
         return lk__fail(err, LK_INVALID, "net: a batch of %d; 1 to 4096 is possible", options->batch);
     if (options->precision == LK_PRECISION_BF16 && !lk__dnnl_bf16())
-        return lk__fail(err, LK_INVALID, "net: bf16 needs a processor with AVX-512; this one has none");
+        return lk__fail(
+            err, LK_INVALID,
+            "net: bf16 needs a processor with AVX512_BF16, which this one does not have; f32 works");
     lk__net *net = calloc(1, sizeof *net);
     if (!net) return lk__fail_memory(err, sizeof *net, "a net");
     net->options = *options;

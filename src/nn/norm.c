@@ -128,23 +128,35 @@ LK__INLINE void gradient(const void *x, const void *dy, lk_precision type, void 
     if (i < count) gradient_at(x, dy, type, dx, dx_type, i, count - i, &p);
 }
 
-/* One compiled loop for each pair of types, within one for each processor. */
+/* One compiled loop for each pair of types. */
 #define F32 LK_PRECISION_F32
 #define BF16 LK_PRECISION_BF16
 
-LK__CLONES static void run_statistics(const void *x, lk_precision type, size_t count, const lk__v16 *centre,
-                                      lk__v16 *sums) {
-    if (type == F32)
-        statistics(x, F32, count, centre, sums);
-    else
-        statistics(x, BF16, count, centre, sums);
+LK__CLONES static void statistics_f32(const void *x, size_t count, const lk__v16 *centre, lk__v16 *sums) {
+    statistics(x, F32, count, centre, sums);
 }
 
-LK__CLONES static void run_apply(const lk__lanes *p, size_t count, const void *x, lk_precision x_type,
-                                 void *y, lk_precision y_type) {
-    if (x_type == F32 && y_type == F32)
-        apply(x, F32, y, F32, count, p);
-    else if (x_type == F32)
+LK__BF16 static void statistics_bf16(const void *x, size_t count, const lk__v16 *centre, lk__v16 *sums) {
+    statistics(x, BF16, count, centre, sums);
+}
+
+LK__CLONES static void sums_f32(const void *x, const void *dy, size_t count, const lk__lanes *p,
+                                lk__v16 *sums) {
+    sums_back(x, dy, F32, count, p, sums);
+}
+
+LK__BF16 static void sums_bf16(const void *x, const void *dy, size_t count, const lk__lanes *p,
+                               lk__v16 *sums) {
+    sums_back(x, dy, BF16, count, p, sums);
+}
+
+LK__CLONES static void apply_f32(const lk__lanes *p, size_t count, const void *x, void *y) {
+    apply(x, F32, y, F32, count, p);
+}
+
+LK__BF16 static void apply_bf16(const lk__lanes *p, size_t count, const void *x, lk_precision x_type, void *y,
+                                lk_precision y_type) {
+    if (x_type == F32)
         apply(x, F32, y, BF16, count, p);
     else if (y_type == F32)
         apply(x, BF16, y, F32, count, p);
@@ -152,19 +164,22 @@ LK__CLONES static void run_apply(const lk__lanes *p, size_t count, const void *x
         apply(x, BF16, y, BF16, count, p);
 }
 
-LK__CLONES static void run_sums(const void *x, const void *dy, lk_precision type, size_t count,
-                                const lk__lanes *p, lk__v16 *sums) {
-    if (type == F32)
-        sums_back(x, dy, F32, count, p, sums);
+void lk__lanes_apply(const lk__lanes *lanes, size_t count, const void *x, lk_precision x_type, void *y,
+                     lk_precision y_type) {
+    if (x_type == F32 && y_type == F32)
+        apply_f32(lanes, count, x, y);
     else
-        sums_back(x, dy, BF16, count, p, sums);
+        apply_bf16(lanes, count, x, x_type, y, y_type);
 }
 
-LK__CLONES static void run_gradient(const void *x, const void *dy, lk_precision type, void *dx,
-                                    lk_precision dx_type, size_t count, const lk__lanes *p) {
-    if (type == F32 && dx_type == F32)
-        gradient(x, dy, F32, dx, F32, count, p);
-    else if (type == F32)
+LK__CLONES static void gradient_f32(const lk__lanes *p, size_t count, const void *x, const void *dy,
+                                    void *dx) {
+    gradient(x, dy, F32, dx, F32, count, p);
+}
+
+LK__BF16 static void gradient_bf16(const lk__lanes *p, size_t count, const void *x, const void *dy,
+                                   lk_precision type, void *dx, lk_precision dx_type) {
+    if (type == F32)
         gradient(x, dy, F32, dx, BF16, count, p);
     else if (dx_type == F32)
         gradient(x, dy, BF16, dx, F32, count, p);
@@ -172,36 +187,48 @@ LK__CLONES static void run_gradient(const void *x, const void *dy, lk_precision 
         gradient(x, dy, BF16, dx, BF16, count, p);
 }
 
-void lk__lanes_apply(const lk__lanes *lanes, size_t count, const void *x, lk_precision x_type, void *y,
-                     lk_precision y_type) {
-    run_apply(lanes, count, x, x_type, y, y_type);
-}
-
 void lk__lanes_gradient(const lk__lanes *lanes, size_t count, const void *x, const void *dy,
                         lk_precision type, void *dx, lk_precision dx_type) {
-    run_gradient(x, dy, type, dx, dx_type, count, lanes);
+    if (type == F32 && dx_type == F32)
+        gradient_f32(lanes, count, x, dy, dx);
+    else
+        gradient_bf16(lanes, count, x, dy, type, dx, dx_type);
 }
 
 LK__CLONES static void add_f32(const float *from, float *to, size_t count) {
     for (size_t i = 0; i < count; i++) to[i] += from[i];
 }
 
-LK__CLONES static void add_any(const void *from, lk_precision from_type, void *to, lk_precision to_type,
-                               size_t count) {
-    for (size_t i = 0; i < count; i += LANES) {
-        lk__v16 a = {0}, b = {0};
-        lk__load16(from, from_type, i, count - i, &a);
-        lk__load16(to, to_type, i, count - i, &b);
-        a += b;
-        lk__store16(&a, to, to_type, i, count - i);
-    }
+LK__INLINE void add_at(const void *from, lk_precision from_type, void *to, lk_precision to_type, size_t i,
+                       size_t n) {
+    lk__v16 a = {0}, b = {0};
+    lk__load16(from, from_type, i, n, &a);
+    lk__load16(to, to_type, i, n, &b);
+    a += b;
+    lk__store16(&a, to, to_type, i, n);
+}
+
+LK__INLINE void add(const void *from, lk_precision from_type, void *to, lk_precision to_type, size_t count) {
+    size_t i = 0;
+    for (; i + LANES <= count; i += LANES) add_at(from, from_type, to, to_type, i, LANES);
+    if (i < count) add_at(from, from_type, to, to_type, i, count - i);
+}
+
+LK__BF16 static void add_bf16(const void *from, lk_precision from_type, void *to, lk_precision to_type,
+                              size_t count) {
+    if (from_type == F32)
+        add(from, F32, to, BF16, count);
+    else if (to_type == F32)
+        add(from, BF16, to, F32, count);
+    else
+        add(from, BF16, to, BF16, count);
 }
 
 void lk__add_values(const void *from, lk_precision from_type, void *to, lk_precision to_type, size_t count) {
     if (from_type == F32 && to_type == F32)
         add_f32(from, to, count);
     else
-        add_any(from, from_type, to, to_type, count);
+        add_bf16(from, from_type, to, to_type, count);
 }
 
 /* ---- runs and their channels ------------------------------------------------------------------- */
@@ -280,7 +307,10 @@ bool lk__norm_has_statistics(const lk__norm *o) {
 void lk__norm_look(lk__norm *o, size_t run, const void *x) {
     lk__v16 sums[2], centre;
     spread(o->centre + channel_of(o, run), o->block, &centre);
-    run_statistics(x, o->type, run_count(o), &centre, sums);
+    if (o->type == F32)
+        statistics_f32(x, run_count(o), &centre, sums);
+    else
+        statistics_bf16(x, run_count(o), &centre, sums);
     fold(o, run, sums, 2);
 }
 
@@ -306,7 +336,10 @@ void lk__norm_look_back(lk__norm *o, size_t run, const void *x, const void *dy) 
     lk__lanes p;
     lk__v16 sums[SUMS];
     lk__lanes_of(o, run, &p);
-    run_sums(x, dy, o->type, run_count(o), &p, sums);
+    if (o->type == F32)
+        sums_f32(x, dy, run_count(o), &p, sums);
+    else
+        sums_bf16(x, dy, run_count(o), &p, sums);
     fold(o, run, sums, SUMS);
 }
 

@@ -55,10 +55,10 @@ typedef struct lk__job {
     const void *in[2];
     void *out;
     const void *dout;
-    void *din[2];      /* NULL: nobody wants it */
+    void *din[2]; /* NULL: nobody wants it */
     /* Steps that are `raw`: in and dout are as stored, and this has to be done to them (NULL: nothing). */
     const lk__norm *in_norm[2], *out_norm;
-    const void *y; /* what forward wrote, for out_norm */
+    const void *y;     /* what forward wrote, for out_norm */
     void *sum, *spare; /* (weight_bytes) each: this lane's sum over the batch, and a place beside it */
     void *scratch;     /* (scratch_bytes) */
 } lk__job;
@@ -80,7 +80,7 @@ struct lk__op {
     lk_precision out_type;
     int images;           /* a unit is exactly this many images; 0: any number of runs */
     bool needs_x;         /* backward reads in[] */
-    bool raw;              /* reads stored values and normalises them itself */
+    bool raw;             /* reads stored values and normalises them itself */
     size_t scratch_bytes; /* of one worker */
     size_t weight_bytes;  /* of one lane's sum over the batch, 0: none */
     char what[40];

@@ -161,10 +161,13 @@ static void backward_call(const lk__net *net, lk__op *op, int worker, int lane, 
 
 /* ---- training: step by step, the units of a step on all threads -------------------------------- */
 
+/* Every other step goes through the batch from its end: what the step before wrote last is still in the
+ * cache. */
 typedef struct pass {
     lk__net *net;
     lk__op *op;
     int lanes;
+    bool from_end;
 } pass;
 
 static size_t calls(const pass *p) {
@@ -181,26 +184,31 @@ static void forward_part(void *context, int i, int n) {
     pass *p = context;
     size_t first, last;
     lk__part(calls(p), i, n, &first, &last);
-    for (size_t c = first; c < last; c++)
+    for (size_t j = first; j < last; j++) {
+        size_t c = p->from_end ? last - 1 - (j - first) : j;
         forward_call(p->net, p->op, i, c * lk__units_a_call(p->op), call_count(p, c));
+    }
 }
 
 static void backward_part(void *context, int i, int n) {
     pass *p = context;
     size_t first_lane, last_lane, first, last;
     lk__part((size_t)p->lanes, i, n, &first_lane, &last_lane);
-    for (size_t lane = first_lane; lane < last_lane; lane++) {
+    for (size_t j = first_lane; j < last_lane; j++) {
+        size_t lane = p->from_end ? last_lane - 1 - (j - first_lane) : j;
         lk__part(calls(p), (int)lane, p->lanes, &first, &last);
-        for (size_t c = first; c < last; c++)
-            backward_call(p->net, p->op, i, (int)lane, c == first, c * lk__units_a_call(p->op),
+        for (size_t k = first; k < last; k++) {
+            size_t c = p->from_end ? last - 1 - (k - first) : k;
+            backward_call(p->net, p->op, i, (int)lane, k == first, c * lk__units_a_call(p->op),
                           call_count(p, c));
+        }
     }
 }
 
 static void train_forward(lk__net *net) {
     double now = lk__seconds();
     for (int i = 0; i < net->steps; i++) {
-        pass p = {net, net->step[i], 1};
+        pass p = {net, net->step[i], 1, i % 2 == 1};
         lk__parallel(forward_part, &p);
         if (p.op->y->norm && lk__norm_has_statistics(p.op->y->norm)) lk__norm_close(p.op->y->norm);
         double then = now;
@@ -233,7 +241,7 @@ static void train_backward(lk__net *net, const float *gradient) {
     net->started = net->weights->total;
     double now = lk__seconds();
     for (int i = net->steps - 1; i >= 0; i--) {
-        pass p = {net, net->step[i], 0};
+        pass p = {net, net->step[i], 0, i % 2 == 1};
         size_t n = calls(&p);
         p.lanes = n < LK__LANES_MOST ? (int)n : LK__LANES_MOST;
         lk__parallel(backward_part, &p);

@@ -1,9 +1,11 @@
 /* vec.h: sixteen values at a time, stored as f32 or as bf16, for the kernels of our own. Everything here is
- * inlined into functions marked LK__CLONES, which are compiled for each vector width and chosen when the
- * program starts.
+ * inlined:
  *
- * bf16 is the upper half of an f32 (8 bits of exponent, 7 of mantissa), rounded to nearest, ties away from
- * zero. */
+ *   LK__CLONES  functions over f32, compiled for each vector width; the one to use is chosen when the program
+ * starts LK__BF16    functions that touch bf16, for processors that have it (lk__dnnl_bf16): nobody else may
+ * call them
+ *
+ * bf16 is the upper half of an f32 (8 bits of exponent, 7 of mantissa), rounded to nearest even. */
 #ifndef LK_VEC_H
 #define LK_VEC_H
 
@@ -15,6 +17,11 @@
 #define LK__CLONES __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
 #else
 #define LK__CLONES
+#endif
+#if defined(__x86_64__) && defined(__GNUC__)
+#define LK__BF16 __attribute__((target("arch=x86-64-v4,avx512bf16")))
+#else
+#define LK__BF16
 #endif
 #define LK__INLINE static inline __attribute__((always_inline))
 
@@ -38,15 +45,32 @@ LK__INLINE void lk__load16(const void *memory, lk_precision type, size_t at, siz
         return;
     }
     const uint16_t *p = (const uint16_t *)memory + at;
-    if (n >= LK__LANES)
-        *out = (lk__v16)(__builtin_convertvector(*(const lk__v16h *)p, lk__v16u) << 16);
-    else
-        for (size_t i = 0; i < n; i++) {
-            uint32_t bits = (uint32_t)p[i] << 16;
-            float v;
-            memcpy(&v, &bits, sizeof v);
-            (*out)[i] = v;
-        }
+    if (n >= LK__LANES) {
+        lk__v16u bits;
+#if defined(__x86_64__) && defined(__GNUC__)
+        /* One instruction; what compilers make of the conversion is six, and this is in every inner loop. */
+        __asm__("vpmovzxwd %1, %0" : "=v"(bits) : "m"(*(const lk__v16h *)p));
+#else
+        bits = __builtin_convertvector(*(const lk__v16h *)p, lk__v16u);
+#endif
+        *out = (lk__v16)(bits << 16);
+        return;
+    }
+    for (size_t i = 0; i < n; i++) {
+        uint32_t bits = (uint32_t)p[i] << 16;
+        float v;
+        memcpy(&v, &bits, sizeof v);
+        (*out)[i] = v;
+    }
+}
+
+LK__INLINE void lk__to_bf16(const lk__v16 *value, lk__v16h *half) {
+#if defined(__x86_64__) && defined(__GNUC__)
+    __asm__("vcvtneps2bf16 %1, %0" : "=v"(*half) : "v"(*value));
+#else
+    lk__v16u bits = (lk__v16u)*value;
+    *half = __builtin_convertvector((bits + 0x7fff + ((bits >> 16) & 1)) >> 16, lk__v16h);
+#endif
 }
 
 LK__INLINE void lk__store16(const lk__v16 *value, void *memory, lk_precision type, size_t at, size_t n) {
@@ -59,8 +83,8 @@ LK__INLINE void lk__store16(const lk__v16 *value, void *memory, lk_precision typ
         return;
     }
     uint16_t *p = (uint16_t *)memory + at;
-    lk__v16u bits = (lk__v16u)*value;
-    lk__v16h half = __builtin_convertvector((bits + 0x8000) >> 16, lk__v16h);
+    lk__v16h half;
+    lk__to_bf16(value, &half);
     if (n >= LK__LANES)
         *(lk__v16h *)p = half;
     else

@@ -180,31 +180,47 @@ LK__INLINE void tiles_out(const plane *p, lk_precision type, const float *m, con
 #define F32 LK_PRECISION_F32
 #define BF16 LK_PRECISION_BF16
 
-LK__CLONES static void read_tiles(const plane *p, const void *x, size_t first, size_t count, size_t chunk,
-                                  bool gradient, void *to) {
-    if (p->type == F32 && gradient)
+LK__CLONES static void read_f32(const plane *p, const void *x, size_t first, size_t count, size_t chunk,
+                                bool gradient, void *to) {
+    if (gradient)
         tiles_in(p, F32, x, first, count, chunk, true, to);
-    else if (p->type == F32)
+    else
         tiles_in(p, F32, x, first, count, chunk, false, to);
-    else if (gradient)
+}
+
+LK__BF16 static void read_bf16(const plane *p, const void *x, size_t first, size_t count, size_t chunk,
+                               bool gradient, void *to) {
+    if (gradient)
         tiles_in(p, BF16, x, first, count, chunk, true, to);
     else
         tiles_in(p, BF16, x, first, count, chunk, false, to);
 }
 
-LK__CLONES static void write_tiles(const plane *p, const float *m, const float *bias, size_t first,
-                                   size_t count, size_t chunk, void *y) {
-    if (p->type == F32)
-        tiles_out(p, F32, m, bias, first, count, chunk, y);
-    else
-        tiles_out(p, BF16, m, bias, first, count, chunk, y);
+static void read_tiles(const plane *p, const void *x, size_t first, size_t count, size_t chunk, bool gradient,
+                       void *to) {
+    (p->type == F32 ? read_f32 : read_bf16)(p, x, first, count, chunk, gradient, to);
+}
+
+LK__CLONES static void write_f32(const plane *p, const float *m, const float *bias, size_t first,
+                                 size_t count, size_t chunk, void *y) {
+    tiles_out(p, F32, m, bias, first, count, chunk, y);
+}
+
+LK__BF16 static void write_bf16(const plane *p, const float *m, const float *bias, size_t first, size_t count,
+                                size_t chunk, void *y) {
+    tiles_out(p, BF16, m, bias, first, count, chunk, y);
+}
+
+static void write_tiles(const plane *p, const float *m, const float *bias, size_t first, size_t count,
+                        size_t chunk, void *y) {
+    (p->type == F32 ? write_f32 : write_bf16)(p, m, bias, first, count, chunk, y);
 }
 
 /* ---- weights ----------------------------------------------------------------------------------- */
 
-/* Row `from` of u (36, from, to): 16 kernels at a time, each `stride` floats after the other. */
-LK__CLONES static void row_in(const float *w, size_t stride, bool turned, size_t rows, size_t row, size_t to,
-                              lk_precision type, void *u) {
+/* Row `row` of u (36, rows, to): 16 kernels at a time, each `stride` floats after the other. */
+LK__INLINE void row_in(const float *w, size_t stride, bool turned, size_t rows, size_t row, size_t to,
+                       lk_precision type, void *u) {
     for (size_t j = 0; j < to; j += LANES) {
         lk__v16 g[3][3], t[PATCH][3], o[PATCH][PATCH];
         for (int e = 0; e < 9; e++)
@@ -215,6 +231,16 @@ LK__CLONES static void row_in(const float *w, size_t stride, bool turned, size_t
         for (int e = 0; e < P; e++)
             lk__store16(&o[e / PATCH][e % PATCH], u, type, ((size_t)e * rows + row) * to + j, LANES);
     }
+}
+
+LK__CLONES static void row_in_f32(const float *w, size_t stride, bool turned, size_t rows, size_t row,
+                                  size_t to, void *u) {
+    row_in(w, stride, turned, rows, row, to, F32, u);
+}
+
+LK__BF16 static void row_in_bf16(const float *w, size_t stride, bool turned, size_t rows, size_t row,
+                                 size_t to, void *u) {
+    row_in(w, stride, turned, rows, row, to, BF16, u);
 }
 
 /* Row c of du (36, c, k) to dw (k, c, 3, 3). */
@@ -234,12 +260,12 @@ LK__CLONES static void row_out(const float *du, size_t rows, size_t row, size_t 
 static void load_part(void *context, int i, int n) {
     winograd *o = context;
     size_t c = (size_t)o->c, k = (size_t)o->k, first, last;
+    void (*in)(const float *, size_t, bool, size_t, size_t, size_t, void *) =
+        o->op.type == F32 ? row_in_f32 : row_in_bf16;
     lk__part(c, i, n, &first, &last);
-    for (size_t r = first; r < last; r++)
-        row_in(o->weight->value + r * 9, c * 9, false, c, r, k, o->op.type, o->u);
+    for (size_t r = first; r < last; r++) in(o->weight->value + r * 9, c * 9, false, c, r, k, o->u);
     lk__part(o->u_turned ? k : 0, i, n, &first, &last);
-    for (size_t r = first; r < last; r++)
-        row_in(o->weight->value + r * c * 9, 9, true, k, r, c, o->op.type, o->u_turned);
+    for (size_t r = first; r < last; r++) in(o->weight->value + r * c * 9, 9, true, k, r, c, o->u_turned);
 }
 
 typedef struct finish {
@@ -296,18 +322,33 @@ static void winograd_forward(lk__op *op, const lk__job *job) {
     convolve(o, &o->forward, &in, &out, job->in[0], o->u, o->bias ? o->bias->value : NULL, job->out, job);
 }
 
-static void add_bias(const winograd *o, const lk__job *job) {
-    float *db = (float *)job->sum + (size_t)P * (size_t)o->c * (size_t)o->k;
-    size_t blocks = (size_t)o->k / LANES, run = (size_t)(o->oh * o->ow * LANES);
-    if (job->lane_begins) memset(db, 0, (size_t)o->k * sizeof *db);
-    for (size_t r = 0; r < (size_t)o->op.images * blocks; r++) {
+/* db (k) += sums over runs of dy. */
+LK__INLINE void add_runs(const void *dy, lk_precision type, size_t runs, size_t run, size_t blocks,
+                         float *db) {
+    for (size_t r = 0; r < runs; r++) {
         lk__v16 s = {0}, v;
         for (size_t i = 0; i < run; i += LANES) {
-            lk__load16(job->dout, o->op.type, r * run + i, LANES, &v);
+            lk__load16(dy, type, r * run + i, LANES, &v);
             s += v;
         }
         *(lk__v16 *)(db + r % blocks * LANES) += s;
     }
+}
+
+LK__CLONES static void add_runs_f32(const void *dy, size_t runs, size_t run, size_t blocks, float *db) {
+    add_runs(dy, F32, runs, run, blocks, db);
+}
+
+LK__BF16 static void add_runs_bf16(const void *dy, size_t runs, size_t run, size_t blocks, float *db) {
+    add_runs(dy, BF16, runs, run, blocks, db);
+}
+
+static void add_bias(const winograd *o, const lk__job *job) {
+    float *db = (float *)job->sum + (size_t)P * (size_t)o->c * (size_t)o->k;
+    size_t blocks = (size_t)o->k / LANES;
+    if (job->lane_begins) memset(db, 0, (size_t)o->k * sizeof *db);
+    (o->op.type == F32 ? add_runs_f32 : add_runs_bf16)(job->dout, (size_t)o->op.images * blocks,
+                                                       (size_t)(o->oh * o->ow * LANES), blocks, db);
 }
 
 static void winograd_backward(lk__op *op, const lk__job *job) {

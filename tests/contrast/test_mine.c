@@ -32,6 +32,15 @@ static void fill(batch *b, size_t n, size_t people, size_t levels, lk__random *r
     }
 }
 
+static lk__batch slice_of(const batch *b, size_t first, size_t rows) {
+    return (lk__batch){.label = b->label, .n = b->n, .first = first, .rows = rows};
+}
+
+static size_t most_of(const batch *b) {
+    lk__batch all = slice_of(b, 0, b->n);
+    return lk__triplets_max(&all);
+}
+
 static float between(const batch *b, size_t i, size_t j) {
     return b->distance[i * b->n + j];
 }
@@ -67,7 +76,7 @@ static void check_all_pairs_once(const batch *b, size_t count) {
     for (size_t a = 0; a < b->n; a++)
         if (negatives(b, a)) want += positives(b, a);
     assert_int_equal(count, want);
-    assert_int_equal(lk__triplets_max(b->label, b->n), want);
+    assert_int_equal(most_of(b), want);
     for (size_t i = 0; i < count; i++) {
         check_valid(b, b->out[i]);
         assert_false(seen[b->out[i].a][b->out[i].p]);
@@ -106,22 +115,52 @@ static void check_batch_hard(const batch *b, size_t count) {
     }
 }
 
-/* Fills `out` with a pattern first and looks that nothing is written past what was promised. */
-static size_t mine(batch *b, lk_mining mining, lk__random *r) {
-    size_t most = lk__triplets_max(b->label, b->n);
-    memset(b->out, 0xa5, sizeof b->out);
-    size_t count = lk__mine(mining, b->distance, b->label, b->n, r, b->out);
+static size_t mine_seeded(batch *b, lk_mining mining, uint64_t seed) {
+    lk__batch all = slice_of(b, 0, b->n);
+    size_t most = lk__triplets_max(&all);
+    memset(b->out, 0xa5, sizeof b->out); /* nothing is to be written past what was promised */
+    size_t count = lk__mine(mining, &all, b->distance, seed, b->out);
     assert_true(count <= most);
     for (size_t i = count; i < MOST * MOST; i++) assert_int_equal(b->out[i].a, 0xa5a5a5a5);
+    for (size_t i = 0; i < count; i++) {
+        lk__triplet t = b->out[i];
+        float dp = between(b, t.a, t.p), dn = between(b, t.a, t.n);
+        assert_true(memcmp(&t.positive, &dp, sizeof dp) == 0 && memcmp(&t.negative, &dn, sizeof dn) == 0);
+    }
     return count;
 }
 
+static size_t mine(batch *b, lk_mining mining, lk__random *r) {
+    return mine_seeded(b, mining, r ? lk__random_u64(r) : 0);
+}
+
+/* Slices of the anchors, mined apart, give the triplets of the whole in its order. */
+static void check_slices(batch *b, lk_mining mining, size_t count, uint64_t seed) {
+    lk__triplet out[MOST * MOST];
+    size_t found = 0;
+    for (size_t i = 0; i < 3; i++) {
+        size_t first = b->n * i / 3, rows = b->n * (i + 1) / 3 - first;
+        lk__batch slice = slice_of(b, first, rows);
+        size_t some = lk__mine(mining, &slice, b->distance + first * b->n, seed, out + found);
+        assert_true(some <= lk__triplets_max(&slice));
+        found += some;
+    }
+    assert_int_equal(found, count);
+    assert_memory_equal(out, b->out, count * sizeof *out);
+}
+
 static void check_everything(batch *b, lk__random *r) {
-    check_all_pairs_once(b, mine(b, LK_MINING_RANDOM, r));
-    size_t count = mine(b, LK_MINING_SEMI_HARD, NULL);
+    uint64_t seed = lk__random_u64(r);
+    size_t count = mine_seeded(b, LK_MINING_RANDOM, seed);
+    check_all_pairs_once(b, count);
+    check_slices(b, LK_MINING_RANDOM, count, seed);
+    count = mine(b, LK_MINING_SEMI_HARD, NULL);
+    check_slices(b, LK_MINING_SEMI_HARD, count, 0);
     check_all_pairs_once(b, count);
     for (size_t i = 0; i < count; i++) check_semi_hard(b, b->out[i], 0.3);
-    check_batch_hard(b, mine(b, LK_MINING_BATCH_HARD, NULL));
+    count = mine(b, LK_MINING_BATCH_HARD, NULL);
+    check_batch_hard(b, count);
+    check_slices(b, LK_MINING_BATCH_HARD, count, 0);
 }
 
 static void mined_as_brute_force_says(void **state) {
@@ -144,7 +183,7 @@ static void nothing_to_mine(void **state) {
         fill(&b, 20, 1, 0, &r);
         if (!one_person)
             for (size_t i = 0; i < b.n; i++) b.label[i] = (uint32_t)i; /* one photo a person */
-        assert_int_equal(lk__triplets_max(b.label, b.n), 0);
+        assert_int_equal(most_of(&b), 0);
         for (int m = 0; m < 3; m++) assert_int_equal(mine(&b, all[m], &r), 0);
     }
     b.n = 0;
@@ -234,17 +273,16 @@ static void random_negatives_are_uniform(void **state) {
     assert_true(chi > 10 && chi < 80);
 }
 
-static void random_mining_repeats_with_its_stream(void **state) {
+static void random_mining_repeats_with_its_seed(void **state) {
     (void)state;
     lk__random r = lk__random_stream(6, 0, 0, 0);
     static batch b, c;
     fill(&b, 30, 5, 0, &r);
     c = b;
-    lk__random one = lk__random_stream(7, 1, 0, 0), two = one, other = lk__random_stream(7, 2, 0, 0);
-    size_t count = mine(&b, LK_MINING_RANDOM, &one);
-    assert_int_equal(mine(&c, LK_MINING_RANDOM, &two), count);
+    size_t count = mine_seeded(&b, LK_MINING_RANDOM, 7);
+    assert_int_equal(mine_seeded(&c, LK_MINING_RANDOM, 7), count);
     assert_memory_equal(b.out, c.out, sizeof b.out);
-    mine(&c, LK_MINING_RANDOM, &other);
+    mine_seeded(&c, LK_MINING_RANDOM, 8);
     assert_memory_not_equal(b.out, c.out, sizeof b.out);
 }
 
@@ -256,7 +294,7 @@ int main(void) {
         cmocka_unit_test(nan_distances_give_valid_triplets),
         cmocka_unit_test(semi_hard_by_hand),
         cmocka_unit_test(random_negatives_are_uniform),
-        cmocka_unit_test(random_mining_repeats_with_its_stream),
+        cmocka_unit_test(random_mining_repeats_with_its_seed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

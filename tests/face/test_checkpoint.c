@@ -121,8 +121,8 @@ static void test_other_options(void **state) {
     a.net = net;
     b = a;
     b.seed = 77;
-    first = lk__train_options_text(&a, 10, 100);
-    second = lk__train_options_text(&b, 10, 100);
+    first = lk__train_options_text(&a, 8, 10, 100);
+    second = lk__train_options_text(&b, 8, 10, 100);
     assert_non_null(first);
     assert_non_null(second);
     assert_null(strchr(first, '\n'));
