@@ -151,25 +151,23 @@ static void frame_zero_border(const frame *f) {
 /* One run of x, normalised. */
 static void frame_fill(const frame *f, const lk__norm *norm, size_t run, const void *x, lk_precision type) {
     size_t count = (size_t)(f->w * f->block), bytes = count * lk__type_bytes(type);
-    lk__lanes p;
-    lk__lanes_of(norm, run, &p);
+    const lk__lanes *p = lk__lanes_of(norm, run);
     for (int i = 0; i < f->h; i++)
-        lk__lanes_apply(&p, count, (const char *)x + (size_t)i * bytes, type,
-                        frame_row(f, i + f->gap, f->gap), LK_PRECISION_F32);
+        lk__lanes_apply(p, count, (const char *)x + (size_t)i * bytes, type, frame_row(f, i + f->gap, f->gap),
+                        LK_PRECISION_F32);
 }
 
 /* One run of dy, through the norm of y. */
 static void frame_fill_gradient(const frame *f, const lk__norm *norm, size_t run, const void *y,
                                 const void *dy, lk_precision type) {
     size_t count = (size_t)(f->w * f->block), bytes = count * lk__type_bytes(type);
-    lk__lanes p;
     if (!norm) {
         frame_fill(f, NULL, run, dy, type);
         return;
     }
-    lk__lanes_of(norm, run, &p);
+    const lk__lanes *p = lk__lanes_of(norm, run);
     for (int i = 0; i < f->h; i++)
-        lk__lanes_gradient(&p, count, (const char *)y + (size_t)i * bytes,
+        lk__lanes_gradient(p, count, (const char *)y + (size_t)i * bytes,
                            (const char *)dy + (size_t)i * bytes, type, frame_row(f, i + f->gap, f->gap),
                            LK_PRECISION_F32);
 }
@@ -205,17 +203,17 @@ static float *spare_of(const dwconv *o, const lk__job *job) {
     return y_frame(o, job).values + frame_count(o->oh, o->ow, o->gap, o->block);
 }
 
-/* Rows of a convolution over a frame, as they are finished, into a run of that type. */
+/* Rows of a convolution over a frame, as they are finished (norm: rectified and normalised), into run `run`
+ * of that type. */
 static void rows_out(const frame *f, const float *taps, int kernel, int stride, int rows, int columns,
-                     float *row, void *to, lk_precision type) {
+                     const lk__norm *norm, size_t run, float *row, void *to, lk_precision type) {
     size_t count = (size_t)(columns * f->block), bytes = count * lk__type_bytes(type);
-    lk__lanes same;
-    lk__lanes_of(NULL, 0, &same);
+    const lk__lanes *lanes = lk__lanes_of(norm, run);
     for (int i = 0; i < rows; i++) {
         char *at = (char *)to + (size_t)i * bytes;
         float *y = type == LK_PRECISION_F32 ? (float *)(void *)at : row;
         row_forward(f->block, frame_row(f, i * stride, 0), frame_width(f), taps, y, columns, kernel, stride);
-        if (y == row) lk__lanes_apply(&same, count, row, LK_PRECISION_F32, at, type);
+        if (norm || y == row) lk__lanes_apply(lanes, count, y, LK_PRECISION_F32, at, type);
     }
 }
 
@@ -227,8 +225,8 @@ static void dwconv_forward(lk__op *op, const lk__job *job) {
     frame_zero_border(&x);
     for (size_t r = 0; r < job->runs; r++) {
         frame_fill(&x, job->in_norm[0], job->run + r, (const char *)job->in[0] + r * x_bytes, o->x_type);
-        rows_out(&x, taps_of(o, o->weights, job->run + r), o->kernel, o->stride, o->oh, o->ow,
-                 spare_of(o, job), (char *)job->out + r * y_bytes, o->y_type);
+        rows_out(&x, taps_of(o, o->weights, job->run + r), o->kernel, o->stride, o->oh, o->ow, job->out_norm,
+                 job->run + r, spare_of(o, job), (char *)job->out + r * y_bytes, o->y_type);
     }
 }
 
@@ -240,10 +238,8 @@ static void scatter(const dwconv *o, const frame *dy, const float *taps, float *
         row_data(o->block, frame_row(&dx, i * o->stride, 0), frame_width(&dx), taps, frame_row(dy, i, 0),
                  o->ow, o->kernel, o->stride);
     size_t count = (size_t)(o->w * o->block);
-    lk__lanes same;
-    lk__lanes_of(NULL, 0, &same);
     for (int i = 0; i < o->h; i++)
-        lk__lanes_apply(&same, count, frame_row(&dx, i + o->pad, o->pad), LK_PRECISION_F32,
+        lk__lanes_apply(lk__lanes_of(NULL, 0), count, frame_row(&dx, i + o->pad, o->pad), LK_PRECISION_F32,
                         (char *)to + (size_t)i * count * lk__type_bytes(o->x_type), o->x_type);
 }
 
@@ -268,8 +264,8 @@ static void dwconv_backward(lk__op *op, const lk__job *job) {
         if (!job->din[0]) continue;
         char *to = (char *)job->din[0] + r * x_bytes;
         if (o->stride == 1)
-            rows_out(&dy, taps_of(o, o->turned, run), o->kernel, 1, o->h, o->w, spare_of(o, job), to,
-                     o->x_type);
+            rows_out(&dy, taps_of(o, o->turned, run), o->kernel, 1, o->h, o->w, NULL, run, spare_of(o, job),
+                     to, o->x_type);
         else
             scatter(o, &dy, taps_of(o, o->weights, run), spare_of(o, job), to);
     }

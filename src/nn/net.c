@@ -166,6 +166,18 @@ static void route_gradients(lk__net *net) {
         }
 }
 
+/* Inference: an activation whose only reader normalises what it reads leaves it to that. */
+static void find_late(lk__net *net) {
+    int readers[LK__STEPS_MAX + 1] = {0};
+    for (int i = 0; i < net->steps; i++)
+        for (int s = 0; s < 2; s++) {
+            lk__act *a = net->step[i]->in[s].act;
+            if (!a) continue;
+            readers[a - net->act]++;
+            a->late = net->step[i]->raw && readers[a - net->act] == 1;
+        }
+}
+
 /* ---- plan -------------------------------------------------------------------------------------- */
 
 static int new_buffer(builder *b, size_t bytes) {
@@ -353,6 +365,7 @@ static lk_status make_steps(lk__net *net, const lk__spec *spec, lk_error *err) {
         status = add_layer(b, i, &taken);
     lk__threads_set(threads);
     if (status == LK_OK) {
+        if (!net->options.training) find_late(net);
         route_gradients(net);
         find_lives(b);
         place_buffers(b);

@@ -34,6 +34,7 @@ struct lk__norm {
     /* (C): of this step */
     float *scale, *shift, *a, *centre, *r, *dx_shift, *dx_slope; /* scale is g r */
     float *partial;                                              /* (n, 3, C): sums of one image */
+    lk__lanes *lanes;                                            /* (C / block): all of them, spread */
     double *total;                                               /* (3, C) */
 };
 
@@ -172,6 +173,41 @@ void lk__lanes_apply(const lk__lanes *lanes, size_t count, const void *x, lk_pre
         apply_bf16(lanes, count, x, x_type, y, y_type);
 }
 
+LK__INLINE void sum_at(const lk__lanes *p, const lk__lanes *q, const void *x, const void *r, void *y,
+                       lk_precision type, size_t i, size_t n) {
+    lk__v16 a = {0}, b = {0};
+    lk__load16(x, type, i, n, &a);
+    lk__load16(r, type, i, n, &b);
+    a = a * p->scale + p->shift;
+    b = b * q->scale + q->shift;
+    lk__v16 low_a = a * p->slope, low_b = b * q->slope,
+            z = LK__PICK(a > 0, a, low_a) + LK__PICK(b > 0, b, low_b);
+    lk__store16(&z, y, type, i, n);
+}
+
+LK__INLINE void sum(const lk__lanes *x_lanes, const lk__lanes *r_lanes, size_t count, const void *x,
+                    const void *r, void *y, lk_precision type) {
+    lk__lanes p = *x_lanes, q = *r_lanes;
+    size_t i = 0;
+    for (; i + LANES <= count; i += LANES) sum_at(&p, &q, x, r, y, type, i, LANES);
+    if (i < count) sum_at(&p, &q, x, r, y, type, i, count - i);
+}
+
+LK__CLONES static void sum_f32(const lk__lanes *p, const lk__lanes *q, size_t count, const void *x,
+                               const void *r, void *y) {
+    sum(p, q, count, x, r, y, F32);
+}
+
+LK__BF16 static void sum_bf16(const lk__lanes *p, const lk__lanes *q, size_t count, const void *x,
+                              const void *r, void *y) {
+    sum(p, q, count, x, r, y, BF16);
+}
+
+void lk__lanes_add(const lk__lanes *x_lanes, const lk__lanes *r_lanes, size_t count, const void *x,
+                   const void *r, void *y, lk_precision type) {
+    (type == F32 ? sum_f32 : sum_bf16)(x_lanes, r_lanes, count, x, r, y);
+}
+
 LK__CLONES static void gradient_f32(const lk__lanes *p, size_t count, const void *x, const void *dy,
                                     void *dx) {
     gradient(x, dy, F32, dx, F32, count, p);
@@ -241,20 +277,26 @@ static size_t run_count(const lk__norm *o) {
     return (size_t)o->h * (size_t)o->w * (size_t)o->block;
 }
 
-void lk__lanes_of(const lk__norm *o, size_t run, lk__lanes *p) {
-    *p = (lk__lanes){0};
-    if (!o) {
-        p->scale += 1;
-        p->slope += 1;
-        return;
+const lk__lanes *lk__lanes_of(const lk__norm *o, size_t run) {
+#define SAME                                                                                                 \
+    { 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1 }
+    static const lk__lanes same = {.scale = SAME, .slope = SAME};
+#undef SAME
+    return o ? &o->lanes[run % (size_t)(o->c / o->block)] : &same;
+}
+
+/* After any of the parameters has changed. */
+static void spread_all(lk__norm *o) {
+    for (int b = 0; b < o->c / o->block; b++) {
+        lk__lanes *p = &o->lanes[b];
+        int ch = b * o->block;
+        spread(o->scale + ch, o->block, &p->scale);
+        spread(o->shift + ch, o->block, &p->shift);
+        spread(o->a + ch, o->block, &p->slope);
+        spread(o->centre + ch, o->block, &p->centre);
+        spread(o->dx_shift + ch, o->block, &p->dx_shift);
+        spread(o->dx_slope + ch, o->block, &p->dx_slope);
     }
-    size_t ch = channel_of(o, run);
-    spread(o->scale + ch, o->block, &p->scale);
-    spread(o->shift + ch, o->block, &p->shift);
-    spread(o->a + ch, o->block, &p->slope);
-    spread(o->centre + ch, o->block, &p->centre);
-    spread(o->dx_shift + ch, o->block, &p->dx_shift);
-    spread(o->dx_slope + ch, o->block, &p->dx_slope);
 }
 
 /* Adds the lanes of `rows` sums to partial (rows, C) of this image. */
@@ -298,6 +340,7 @@ void lk__norm_load(lk__norm *o) {
             use_statistics(o, c, (double)o->mean->value[c], (double)o->variance->value[c]);
         if (o->gamma && o->training) o->centre[c] = o->mean->value[c];
     }
+    spread_all(o);
 }
 
 bool lk__norm_has_statistics(const lk__norm *o) {
@@ -305,12 +348,12 @@ bool lk__norm_has_statistics(const lk__norm *o) {
 }
 
 void lk__norm_look(lk__norm *o, size_t run, const void *x) {
-    lk__v16 sums[2], centre;
-    spread(o->centre + channel_of(o, run), o->block, &centre);
+    lk__v16 sums[2];
+    const lk__v16 *centre = &lk__lanes_of(o, run)->centre;
     if (o->type == F32)
-        statistics_f32(x, run_count(o), &centre, sums);
+        statistics_f32(x, run_count(o), centre, sums);
     else
-        statistics_bf16(x, run_count(o), &centre, sums);
+        statistics_bf16(x, run_count(o), centre, sums);
     fold(o, run, sums, 2);
 }
 
@@ -327,19 +370,19 @@ void lk__norm_close(lk__norm *o) {
         o->mean->value[c] = (float)((1 - MOMENTUM) * old + MOMENTUM * mean);
         o->variance->value[c] = (float)((1 - MOMENTUM) * (double)o->variance->value[c] + MOMENTUM * unbiased);
     }
+    spread_all(o);
 }
 
 /* ---- backward ---------------------------------------------------------------------------------- */
 
 void lk__norm_look_back(lk__norm *o, size_t run, const void *x, const void *dy) {
     if (!o->gamma && !o->slope) return;
-    lk__lanes p;
+    const lk__lanes *p = lk__lanes_of(o, run);
     lk__v16 sums[SUMS];
-    lk__lanes_of(o, run, &p);
     if (o->type == F32)
-        sums_f32(x, dy, run_count(o), &p, sums);
+        sums_f32(x, dy, run_count(o), p, sums);
     else
-        sums_bf16(x, dy, run_count(o), &p, sums);
+        sums_bf16(x, dy, run_count(o), p, sums);
     fold(o, run, sums, SUMS);
 }
 
@@ -361,6 +404,7 @@ void lk__norm_close_back(lk__norm *o) {
         o->dx_shift[c] = (float)(gr * db[c] / count);
         o->dx_slope[c] = (float)(gr * r * r * dg[c] / count);
     }
+    spread_all(o);
 }
 
 /* ---- making ------------------------------------------------------------------------------------ */
@@ -370,6 +414,7 @@ void lk__norm_free(lk__norm *o) {
     free(o->scale);
     free(o->partial);
     free(o->total);
+    free(o->lanes);
     free(o);
 }
 
@@ -389,7 +434,8 @@ lk_status lk__norm_new(const lk__context *k, int batchnorm, int activation, cons
     o->scale = calloc(7 * c, sizeof(float));
     o->partial = calloc(images * SUMS * c, sizeof(float));
     o->total = calloc(SUMS * c, sizeof(double));
-    if (!o->scale || !o->partial || !o->total) {
+    o->lanes = aligned_alloc(sizeof(lk__v16), lk__act_blocks(act) * sizeof *o->lanes);
+    if (!o->scale || !o->partial || !o->total || !o->lanes) {
         lk__norm_free(o);
         return lk__fail_memory(err, images * SUMS * c * sizeof(float), "batch norm");
     }

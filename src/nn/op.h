@@ -28,6 +28,7 @@ typedef struct lk__act {
     lk_precision type;
     lk__norm
         *norm; /* what is stored comes before batch norm and rectifier: a reader applies them. NULL: none */
+    bool late; /* inference: its reader applies norm, as in training; else it was applied when written */
     size_t value, grad; /* where in the arena; SIZE_MAX: no gradient is kept */
     int value_buffer, grad_buffer;
 } lk__act;
@@ -145,10 +146,13 @@ void lk__norm_close_back(lk__norm *norm);
 typedef struct lk__lanes {
     lk__v16 scale, shift, slope, centre, dx_shift, dx_slope;
 } lk__lanes;
-void lk__lanes_of(const lk__norm *norm, size_t run, lk__lanes *out);
+const lk__lanes *lk__lanes_of(const lk__norm *norm, size_t run);
 /* y = rectified, normalised x. */
 void lk__lanes_apply(const lk__lanes *lanes, size_t count, const void *x, lk_precision x_type, void *y,
                      lk_precision y_type);
+/* y = the sum of two, each of them rectified and normalised; of one type all. */
+void lk__lanes_add(const lk__lanes *x_lanes, const lk__lanes *r_lanes, size_t count, const void *x,
+                   const void *r, void *y, lk_precision type);
 /* dx, the gradient of x, from dy, that of y; x and dy of one type. */
 void lk__lanes_gradient(const lk__lanes *lanes, size_t count, const void *x, const void *dy,
                         lk_precision type, void *dx, lk_precision dx_type);

@@ -38,9 +38,14 @@ static span span_of(const lk__op *op, const lk__act *a, size_t first, size_t cou
     return (span){lk__runs_of(op, a, first), lk__runs_of(op, a, count)};
 }
 
-/* What a reader has to do; inference did it when the values were written. */
+/* What a reader has to do; in inference it was done when the values were written, but for `late` ones. */
 static const lk__norm *waiting(const lk__net *net, const lk__act *x) {
-    return net->options.training ? x->norm : NULL;
+    return net->options.training || x->late ? x->norm : NULL;
+}
+
+/* What is done as values are written. */
+static const lk__norm *finishing(const lk__net *net, const lk__act *y) {
+    return net->options.training || y->late ? NULL : y->norm;
 }
 
 /* The values of x as the net means them, in the type of the step. */
@@ -51,11 +56,9 @@ static const void *read(const lk__net *net, const lk__worker *w, const lk__op *o
     if (op->raw || (!norm && x->type == op->type)) return from;
     size_t count = lk__act_run(x), from_bytes = lk__act_run_bytes(x),
            to_bytes = count * lk__type_bytes(op->type);
-    for (size_t i = 0; i < s.runs; i++) {
-        lk__lanes p;
-        lk__lanes_of(norm, s.run + i, &p);
-        lk__lanes_apply(&p, count, from + i * from_bytes, x->type, place + i * to_bytes, op->type);
-    }
+    for (size_t i = 0; i < s.runs; i++)
+        lk__lanes_apply(lk__lanes_of(norm, s.run + i), count, from + i * from_bytes, x->type,
+                        place + i * to_bytes, op->type);
     return place;
 }
 
@@ -64,13 +67,12 @@ static void written(const lk__net *net, const lk__worker *w, const lk__op *op, s
     char *to = value_at(net, w, y, s.run);
     size_t count = lk__act_run(y), bytes = lk__act_run_bytes(y),
            out_bytes = count * lk__type_bytes(op->out_type);
-    bool look = y->norm && lk__norm_has_statistics(y->norm), apply = y->norm && !net->options.training;
+    const lk__norm *norm = op->raw ? NULL : finishing(net, y);
+    bool look = y->norm && lk__norm_has_statistics(y->norm);
     for (size_t i = 0; i < s.runs; i++) {
-        if (apply || out != to) {
-            lk__lanes p;
-            lk__lanes_of(apply ? y->norm : NULL, s.run + i, &p);
-            lk__lanes_apply(&p, count, out + i * out_bytes, op->out_type, to + i * bytes, y->type);
-        }
+        if (norm || out != to)
+            lk__lanes_apply(lk__lanes_of(norm, s.run + i), count, out + i * out_bytes, op->out_type,
+                            to + i * bytes, y->type);
         if (look) lk__norm_look(y->norm, s.run + i, to + i * bytes);
     }
 }
@@ -79,7 +81,11 @@ static void forward_call(const lk__net *net, lk__op *op, int worker, size_t firs
     const lk__worker *w = &net->worker[worker];
     span y = span_of(op, op->y, first, count);
     char *to = value_at(net, w, op->y, y.run);
-    lk__job job = {.worker = worker, .run = first, .runs = count, .scratch = w->scratch};
+    lk__job job = {.worker = worker,
+                   .run = first,
+                   .runs = count,
+                   .out_norm = finishing(net, op->y),
+                   .scratch = w->scratch};
     for (int i = 0; i < 2; i++)
         if (op->in[i].act)
             job.in[i] = read(net, w, op, op->in[i].act, span_of(op, op->in[i].act, first, count), w->in[i]);
@@ -99,13 +105,12 @@ static const void *gradient_of(const lk__net *net, const lk__worker *w, const lk
     if (op->raw || (!y->norm && y->type == op->type)) return dy;
     size_t count = lk__act_run(y), bytes = lk__act_run_bytes(y), to_bytes = count * lk__type_bytes(op->type);
     for (size_t i = 0; i < s.runs; i++) {
-        lk__lanes p;
-        lk__lanes_of(y->norm, s.run + i, &p);
+        const lk__lanes *p = lk__lanes_of(y->norm, s.run + i);
         if (y->norm)
-            lk__lanes_gradient(&p, count, values + i * bytes, dy + i * bytes, y->type, w->dout + i * to_bytes,
+            lk__lanes_gradient(p, count, values + i * bytes, dy + i * bytes, y->type, w->dout + i * to_bytes,
                                op->type);
         else
-            lk__lanes_apply(&p, count, dy + i * bytes, y->type, w->dout + i * to_bytes, op->type);
+            lk__lanes_apply(p, count, dy + i * bytes, y->type, w->dout + i * to_bytes, op->type);
     }
     return w->dout;
 }
@@ -118,15 +123,13 @@ static void give(const lk__net *net, const lk__worker *w, const lk__op *op, cons
                  const char *din) {
     const lk__act *x = slot->act;
     size_t count = lk__act_run(x), din_bytes = count * lk__type_bytes(op->type);
-    lk__lanes same;
-    lk__lanes_of(NULL, 0, &same);
     for (size_t i = 0; i < s.runs; i++) {
         const char *from = din + i * din_bytes;
         char *to = grad_at(w, x, s.run + i);
         if (slot->adds)
             lk__add_values(from, op->type, to, x->type, count);
         else if (from != to)
-            lk__lanes_apply(&same, count, from, op->type, to, x->type);
+            lk__lanes_apply(lk__lanes_of(NULL, 0), count, from, op->type, to, x->type);
         if (slot->last && x->norm) lk__norm_look_back(x->norm, s.run + i, value_at(net, w, x, s.run + i), to);
     }
 }
