@@ -38,15 +38,15 @@ static void copy_free(copy *c) {
     *c = (copy){0};
 }
 
-static dnnl_status_t copy_new(dnnl_engine_t engine, float *plain, const dnnl_memory_desc_t *from,
+static dnnl_status_t copy_new(const lk__context *k, float *plain, const dnnl_memory_desc_t *from,
                               const dnnl_memory_desc_t *wanted, copy *out) {
     copy c = {0};
-    dnnl_status_t e = dnnl_memory_create(&c.master, from, engine, plain);
+    dnnl_status_t e = dnnl_memory_create(&c.master, from, k->engine, plain);
     c.memory = c.master;
     if (!e && !dnnl_memory_desc_equal(from, wanted)) {
         c.memory = NULL;
-        e = dnnl_memory_create(&c.memory, wanted, engine, DNNL_MEMORY_ALLOCATE);
-        if (!e) e = lk__kernel_new_reorder(from, wanted, engine, &c.reorder);
+        e = dnnl_memory_create(&c.memory, wanted, k->engine, DNNL_MEMORY_ALLOCATE);
+        if (!e) e = lk__kernel_new_reorder(from, wanted, k, &c.reorder);
     }
     if (!e) e = dnnl_memory_get_data_handle(c.memory, &c.data);
     if (e)
@@ -162,7 +162,7 @@ static dnnl_status_t make_forward(const lk__context *k, conv *c, const shapes *s
     lk__arg args[] = {
         {DNNL_ARG_SRC, &s->x}, {DNNL_ARG_WEIGHTS, w}, {DNNL_ARG_DST, &s->y}, {DNNL_ARG_BIAS, &s->bias}};
     e = lk__kernel_new(*desc, k, s->has_bias ? 4 : 3, args, &c->forward);
-    return e ? e : copy_new(k->engine, c->weight->value, &s->w_plain, w, &c->w_forward);
+    return e ? e : copy_new(k, c->weight->value, &s->w_plain, w, &c->w_forward);
 }
 
 /* The forward pass that backward kernels take as a hint: of training, in the type of the gradient. */
@@ -202,7 +202,7 @@ static dnnl_status_t make_weights(const lk__context *k, conv *c, const shapes *s
                       {DNNL_ARG_DIFF_BIAS, &s->bias}};
     e = lk__kernel_new(desc, k, s->has_bias ? 4 : 3, args, &c->backward_weights);
     if (!e && !dnnl_memory_desc_equal(dw, &s->w_plain))
-        e = lk__kernel_new_reorder(dw, &s->w_plain, k->engine, &c->store);
+        e = lk__kernel_new_reorder(dw, &s->w_plain, k, &c->store);
     c->dw_bytes = (dnnl_memory_desc_get_size(dw) + 63) / 64 * 64;
     c->op.weight_bytes = c->dw_bytes + (s->has_bias ? c->bias->count * sizeof(float) : 0);
     dnnl_primitive_desc_destroy(desc);
@@ -224,7 +224,7 @@ static dnnl_status_t make_data(const lk__context *k, conv *c, const shapes *s, d
     const dnnl_memory_desc_t *w = dnnl_primitive_desc_query_md(desc, dnnl_query_weights_md, 0);
     lk__arg args[] = {{DNNL_ARG_DIFF_DST, &s->dy}, {DNNL_ARG_WEIGHTS, w}, {DNNL_ARG_DIFF_SRC, &s->x}};
     e = lk__kernel_new(desc, k, 3, args, &c->backward_data);
-    if (!e) e = copy_new(k->engine, c->weight->value, &s->w_plain, w, &c->w_backward);
+    if (!e) e = copy_new(k, c->weight->value, &s->w_plain, w, &c->w_backward);
     dnnl_primitive_desc_destroy(desc);
     return e;
 }

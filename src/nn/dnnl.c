@@ -74,16 +74,19 @@ dnnl_status_t lk__kernel_new(dnnl_primitive_desc_t desc, const lk__context *cont
 }
 
 dnnl_status_t lk__kernel_new_reorder(const dnnl_memory_desc_t *from, const dnnl_memory_desc_t *to,
-                                     dnnl_engine_t engine, lk__kernel *out) {
+                                     const lk__context *context, lk__kernel *out) {
     dnnl_primitive_attr_t attributes;
     dnnl_primitive_desc_t desc = NULL;
     dnnl_status_t e = dnnl_primitive_attr_create(&attributes);
     if (e) return e;
     e = dnnl_primitive_attr_set_scratchpad_mode(attributes, dnnl_scratchpad_mode_user);
-    if (!e) e = dnnl_reorder_primitive_desc_create(&desc, from, engine, to, engine, attributes);
+    lk__threads_set(context->workers); /* not part of a worker's job as the others are */
+    if (!e)
+        e = dnnl_reorder_primitive_desc_create(&desc, from, context->engine, to, context->engine, attributes);
     dnnl_primitive_attr_destroy(attributes);
     lk__arg args[] = {{DNNL_ARG_FROM, from}, {DNNL_ARG_TO, to}};
-    if (!e) e = make(desc, engine, 1, DNNL_MEMORY_ALLOCATE, 2, args, out);
+    if (!e) e = make(desc, context->engine, 1, DNNL_MEMORY_ALLOCATE, 2, args, out);
+    lk__threads_set(1);
     if (desc) dnnl_primitive_desc_destroy(desc);
     return e;
 }

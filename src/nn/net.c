@@ -53,7 +53,9 @@ static int images_a_call(const lk__net *net, const lk__layer *l) {
     double in = (double)l->in_c * l->in_h * l->in_w, out = (double)l->out_c * l->out_h * l->out_w;
     double weights = (double)l->out * l->in_c * l->kernel * l->kernel, most = 192e3 + weights;
     int images = 1;
-    for (int i = 2; i <= net->part && (i == 2 || i <= net->part / 4); i++)
+    int fewest =
+        l->kind == LK__LINEAR ? 2 : 4; /* calls a batch: threads share them; a linear layer is small */
+    for (int i = 2; i <= net->part && (i == 2 || i <= net->part / fewest); i++)
         if (net->part % i == 0 && i * (in + out) <= most) images = i;
     return images;
 }

@@ -197,7 +197,7 @@ dnnl_status_t lk__kernel_new(dnnl_primitive_desc_t desc, const lk__context *cont
                              const lk__arg *arg, lk__kernel *out);
 /* From one layout to another, on all threads, with scratch memory of its own. */
 dnnl_status_t lk__kernel_new_reorder(const dnnl_memory_desc_t *from, const dnnl_memory_desc_t *to,
-                                     dnnl_engine_t engine, lk__kernel *out);
+                                     const lk__context *context, lk__kernel *out);
 void lk__kernel_free(lk__kernel *kernel);
 /* data (args), in the order the kernel was made with. */
 void lk__kernel_run(const lk__kernel *kernel, dnnl_stream_t stream, int worker, void *scratch,

@@ -12,13 +12,30 @@
 
 static const double BETA2 = 0.999, EPSILON = 1e-8;
 
+/* A step in pieces of a fixed size, on all threads: the norm is summed piece by piece, so the result does not
+ * depend on how many there are. */
+enum { PIECE = 1 << 14 };
+
+typedef struct step {
+    const lk__optimizer_state *state;
+    lk__weights *weights;
+    float lr, c1, c2; /* learning rate; AdamW's corrections for moments that began at 0 */
+    double *squares;  /* (pieces) */
+} step;
+
+static size_t pieces(const lk__param *p) {
+    return (p->count + PIECE - 1) / PIECE;
+}
+
 lk_status lk__optimizer_new(lk_optimizer kind, const lk__weights *weights, double weight_decay,
                             double momentum, lk__optimizer_state *out, lk_error *err) {
     lk__optimizer_state s = {
         .kind = kind, .weight_decay = weight_decay, .momentum = momentum, .total = weights->total};
     s.m = calloc(s.total + 1, sizeof *s.m);
     s.v = kind == LK_OPTIMIZER_ADAMW ? calloc(s.total + 1, sizeof *s.v) : NULL;
-    if (!s.m || (kind == LK_OPTIMIZER_ADAMW && !s.v)) {
+    for (int i = 0; i < weights->count; i++) s.pieces += pieces(&weights->items[i]);
+    s.squares = calloc(s.pieces + 1, sizeof *s.squares);
+    if (!s.m || !s.squares || (kind == LK_OPTIMIZER_ADAMW && !s.v)) {
         lk__optimizer_free(&s);
         return lk__fail_memory(err, 2 * s.total * sizeof(float), "an optimizer");
     }
@@ -29,50 +46,85 @@ lk_status lk__optimizer_new(lk_optimizer kind, const lk__weights *weights, doubl
 void lk__optimizer_free(lk__optimizer_state *state) {
     free(state->m);
     free(state->v);
+    free(state->squares);
     *state = (lk__optimizer_state){0};
 }
 
-static double gradient_norm(const lk__weights *weights) {
-    double sum = 0;
-    for (int i = 0; i < weights->count; i++)
-        for (size_t j = 0; weights->items[i].trained && j < weights->items[i].count; j++)
-            sum += (double)weights->items[i].grad[j] * (double)weights->items[i].grad[j];
-    return sqrt(sum);
-}
-
-static void sgd(const lk__optimizer_state *s, lk__param *p, float *m, float lr) {
-    float mu = (float)s->momentum, decay = p->decay ? (float)s->weight_decay : 0;
-    for (size_t j = 0; j < p->count; j++) {
+static void sgd(const step *s, const lk__param *p, size_t first, size_t last, float *m) {
+    float mu = (float)s->state->momentum, decay = p->decay ? (float)s->state->weight_decay : 0;
+    for (size_t j = first; j < last; j++) {
         m[j] = mu * m[j] + p->grad[j] + decay * p->value[j];
-        p->value[j] -= lr * m[j];
+        p->value[j] -= s->lr * m[j];
     }
 }
 
-static void adamw(const lk__optimizer_state *s, lk__param *p, float *m, float *v, float lr) {
-    float b1 = (float)s->momentum, b2 = (float)BETA2, decay = p->decay ? (float)s->weight_decay : 0,
-          eps = (float)EPSILON;
-    float c1 = (float)(1 / (1 - pow(s->momentum, (double)s->step))),
-          c2 = (float)(1 / (1 - pow(BETA2, (double)s->step)));
-    for (size_t j = 0; j < p->count; j++) {
+static void adamw(const step *s, const lk__param *p, size_t first, size_t last, float *m, float *v) {
+    float b1 = (float)s->state->momentum, b2 = (float)BETA2,
+          decay = p->decay ? (float)s->state->weight_decay : 0, eps = (float)EPSILON;
+    for (size_t j = first; j < last; j++) {
         float g = p->grad[j];
         m[j] = b1 * m[j] + (1 - b1) * g;
         v[j] = b2 * v[j] + (1 - b2) * g * g;
-        p->value[j] -= lr * (m[j] * c1 / (sqrtf(v[j] * c2) + eps) + decay * p->value[j]);
+        p->value[j] -= s->lr * (m[j] * s->c1 / (sqrtf(v[j] * s->c2) + eps) + decay * p->value[j]);
     }
 }
 
-double lk__optimizer_step(lk__optimizer_state *s, lk__weights *weights, double learning_rate) {
-    LK__CHECK(s->total, ==, weights->total);
-    double norm = gradient_norm(weights);
-    if (!isfinite(norm)) return norm;
-    s->step++;
-    size_t at = 0;
-    for (int i = 0; i < weights->count; i++) {
-        lk__param *p = &weights->items[i];
-        if (p->trained && s->kind == LK_OPTIMIZER_SGD) sgd(s, p, s->m + at, (float)learning_rate);
-        if (p->trained && s->kind == LK_OPTIMIZER_ADAMW)
-            adamw(s, p, s->m + at, s->v + at, (float)learning_rate);
+/* Calls visit for the i-th of n shares of all pieces of trained params; piece is its number, at its first
+ * value. */
+static void each_piece(const step *s, int i, int n,
+                       void (*visit)(const step *, const lk__param *, size_t at, size_t first, size_t last,
+                                     size_t piece)) {
+    size_t total = 0, from, to, piece = 0, at = 0;
+    for (int k = 0; k < s->weights->count; k++) total += pieces(&s->weights->items[k]);
+    lk__part(total, i, n, &from, &to);
+    for (int k = 0; k < s->weights->count; k++) {
+        const lk__param *p = &s->weights->items[k];
+        for (size_t j = 0; j < pieces(p); j++, piece++) {
+            size_t first = j * PIECE, last = first + PIECE < p->count ? first + PIECE : p->count;
+            if (piece >= from && piece < to && p->trained) visit(s, p, at, first, last, piece);
+        }
         at += p->count;
     }
-    return norm;
+}
+
+static void visit_norm(const step *s, const lk__param *p, size_t at, size_t first, size_t last,
+                       size_t piece) {
+    (void)at;
+    double sum = 0;
+    for (size_t j = first; j < last; j++) sum += (double)p->grad[j] * (double)p->grad[j];
+    s->squares[piece] = sum;
+}
+
+static void visit_move(const step *s, const lk__param *p, size_t at, size_t first, size_t last,
+                       size_t piece) {
+    (void)piece;
+    if (s->state->kind == LK_OPTIMIZER_SGD)
+        sgd(s, p, first, last, s->state->m + at);
+    else
+        adamw(s, p, first, last, s->state->m + at, s->state->v + at);
+}
+
+static void norm_part(void *context, int i, int n) {
+    each_piece(context, i, n, visit_norm);
+}
+
+static void move_part(void *context, int i, int n) {
+    each_piece(context, i, n, visit_move);
+}
+
+double lk__optimizer_step(lk__optimizer_state *state, lk__weights *weights, double learning_rate) {
+    LK__CHECK(state->total, ==, weights->total);
+    double t = (double)state->step + 1, sum = 0;
+    step s = {state,
+              weights,
+              (float)learning_rate,
+              (float)(1 / (1 - pow(state->momentum, t))),
+              (float)(1 / (1 - pow(BETA2, t))),
+              state->squares};
+    lk__parallel(norm_part, &s);
+    for (size_t i = 0; i < state->pieces; i++) sum += state->squares[i];
+    if (!isfinite(sum)) return sum;
+    state->step++;
+    lk__parallel(move_part, &s);
+    return sqrt(sum);
 }

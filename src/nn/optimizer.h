@@ -10,7 +10,9 @@ typedef struct lk__optimizer_state {
     double weight_decay, momentum;
     uint64_t step;
     size_t total;
-    float *m, *v; /* (total): first and second moments; SGD: m is the velocity, v NULL */
+    size_t pieces;
+    double *squares; /* (pieces): sums of squares of the gradient */
+    float *m, *v;    /* (total): first and second moments; SGD: m is the velocity, v NULL */
 } lk__optimizer_state;
 
 lk_status lk__optimizer_new(lk_optimizer kind, const lk__weights *weights, double weight_decay,

@@ -105,6 +105,7 @@ typedef struct maxpool {
     lk__op op;
     int kernel, stride, pad;
     int h, w, oh, ow, block;
+    lk_precision x_type, y_type;
     uint16_t *winner; /* (n, C / block, oh * ow, block): which place of the window; NULL without training */
 } maxpool;
 
@@ -115,11 +116,11 @@ static void clip(int at, int stride, int pad, int kernel, int size, int *first, 
     *last = start + kernel > size ? size - start : kernel;
 }
 
-/* Windows inside the activation, blocks of 16. */
-LK__CLONES static void pool_row(const maxpool *o, const float *x, int i, int first, int last, float *y,
+/* One row of windows that need no clipping, in blocks of 16. x: the first of `kernel` rows. */
+LK__CLONES static void pool_row(const maxpool *o, const float *x, int first, int last, float *y,
                                 uint16_t *winner) {
     for (int j = first; j < last; j++) {
-        const lk__v16 *p = (const lk__v16 *)x + (i * o->stride - o->pad) * o->w + j * o->stride - o->pad;
+        const lk__v16 *p = (const lk__v16 *)x + j * o->stride - o->pad;
         lk__v16 most = p[0];
         lk__v16i where = {0};
         for (int u = 0, place = 0; u < o->kernel; u++)
@@ -134,16 +135,15 @@ LK__CLONES static void pool_row(const maxpool *o, const float *x, int i, int fir
     }
 }
 
-LK__CLONES static void pool_place(const maxpool *o, const float *x, int i, int j, float *y,
-                                  uint16_t *winner) {
-    int u0, u1, v0, v1, block = o->block;
-    clip(i, o->stride, o->pad, o->kernel, o->h, &u0, &u1);
+/* Any window. x: the row u0 of the activation that the window begins with. */
+static void pool_place(const maxpool *o, const float *x, int u0, int u1, int j, float *y, uint16_t *winner) {
+    int v0, v1, block = o->block;
     clip(j, o->stride, o->pad, o->kernel, o->w, &v0, &v1);
     int32_t where[LK__LANES] = {0};
     for (int l = 0; l < block; l++) y[l] = -INFINITY;
     for (int u = u0; u < u1; u++)
         for (int v = v0; v < v1; v++) {
-            const float *p = x + ((i * o->stride + u - o->pad) * o->w + j * o->stride + v - o->pad) * block;
+            const float *p = x + ((u - u0) * o->w + j * o->stride + v - o->pad) * block;
             for (int l = 0; l < block; l++) {
                 where[l] = p[l] > y[l] ? u * o->kernel + v : where[l];
                 y[l] = p[l] > y[l] ? p[l] : y[l];
@@ -152,48 +152,81 @@ LK__CLONES static void pool_place(const maxpool *o, const float *x, int i, int j
     for (int l = 0; winner && l < block; l++) winner[l] = (uint16_t)where[l];
 }
 
+/* A few rows at a time: normalise those under a row of windows, pool, write. */
 static void maxpool_forward(lk__op *op, const lk__job *job) {
     const maxpool *o = (maxpool *)op;
-    size_t x_run = (size_t)(o->h * o->w * o->block), y_run = (size_t)(o->oh * o->ow * o->block);
-    for (size_t r = 0; r < job->runs; r++)
-        for (int i = 0; i < o->oh; i++) {
-            size_t row = (size_t)(i * o->ow * o->block);
-            int from = 0, to = 0; /* windows that lie inside */
-            if (o->block == LK__LANES && i * o->stride >= o->pad &&
-                i * o->stride - o->pad + o->kernel <= o->h) {
-                from = (o->pad + o->stride - 1) / o->stride;
-                to = (o->w + o->pad - o->kernel) / o->stride + 1;
-                if (to < from) to = from;
-                pool_row(o, (const float *)job->in[0] + r * x_run, i, from, to,
-                         (float *)job->out + r * y_run + row,
-                         o->winner ? o->winner + (job->run + r) * y_run + row : NULL);
-            }
-            for (int j = 0; j < o->ow; j++) {
-                if (j >= from && j < to) continue;
-                size_t at = row + (size_t)(j * o->block);
-                pool_place(o, (const float *)job->in[0] + r * x_run, i, j, (float *)job->out + r * y_run + at,
-                           o->winner ? o->winner + (job->run + r) * y_run + at : NULL);
-            }
+    size_t row = (size_t)(o->w * o->block), out = (size_t)(o->ow * o->block);
+    size_t row_bytes = row * lk__type_bytes(o->x_type), out_bytes = out * lk__type_bytes(o->y_type);
+    float *rows = job->scratch, *y = rows + (size_t)o->kernel * row;
+    int inner = (o->pad + o->stride - 1) / o->stride, outer = (o->w + o->pad - o->kernel) / o->stride + 1;
+    for (size_t r = 0; r < job->runs * (size_t)o->oh; r++) {
+        size_t run = r / (size_t)o->oh, at = job->run + run;
+        int i = (int)(r % (size_t)o->oh), u0, u1;
+        clip(i, o->stride, o->pad, o->kernel, o->h, &u0, &u1);
+        size_t first = run * (size_t)o->h + (size_t)(i * o->stride + u0 - o->pad);
+        lk__lanes_apply(lk__lanes_of(job->in_norm[0], at), (size_t)(u1 - u0) * row,
+                        (const char *)job->in[0] + first * row_bytes, o->x_type, rows, LK_PRECISION_F32);
+        uint16_t *winner = o->winner ? o->winner + (at * (size_t)o->oh + (size_t)i) * out : NULL;
+        bool whole = o->block == LK__LANES && u0 == 0 && u1 == o->kernel && inner < outer;
+        if (whole) pool_row(o, rows, inner, outer, y, winner);
+        for (int j = 0; j < o->ow; j++) {
+            size_t place = (size_t)(j * o->block);
+            if (whole && j >= inner && j < outer) continue;
+            pool_place(o, rows, u0, u1, j, y + place, winner ? winner + place : NULL);
+        }
+        lk__lanes_apply(lk__lanes_of(job->out_norm, at), out, y, LK_PRECISION_F32,
+                        (char *)job->out + r * out_bytes, o->y_type);
+    }
+}
+
+/* Windows side by side, in blocks of 16: every x belongs to one, and gets dy or nothing. */
+LK__CLONES static void spread_row(const maxpool *o, const float *dy, const uint16_t *winner, float *dx) {
+    lk__v16 none = {0};
+    for (int j = 0; j < o->ow; j++) {
+        lk__v16 d = *((const lk__v16 *)dy + j);
+        lk__v16i where = __builtin_convertvector(*((const lk__v16h *)winner + j), lk__v16i);
+        for (int u = 0, place = 0; u < o->kernel; u++)
+            for (int v = 0; v < o->kernel; v++, place++)
+                *((lk__v16 *)dx + u * o->w + j * o->stride + v) = LK__PICK(where == place, d, none);
+    }
+}
+
+static void add_row(const maxpool *o, int i, const float *dy, const uint16_t *winner, float *dx) {
+    for (int j = 0; j < o->ow; j++)
+        for (int l = 0; l < o->block; l++) {
+            int at = j * o->block + l, u = winner[at] / o->kernel, v = winner[at] % o->kernel;
+            int row = i * o->stride + u - o->pad, column = j * o->stride + v - o->pad;
+            dx[(row * o->w + column) * o->block + l] += dy[at];
         }
 }
 
 static void maxpool_backward(lk__op *op, const lk__job *job) {
     const maxpool *o = (maxpool *)op;
-    size_t x_run = (size_t)(o->h * o->w * o->block), y_run = (size_t)(o->oh * o->ow * o->block);
     if (!job->din[0]) return;
-    memset(job->din[0], 0, job->runs * x_run * sizeof(float));
+    size_t row = (size_t)(o->w * o->block), out = (size_t)(o->ow * o->block), rows = (size_t)o->h;
+    size_t out_bytes = out * lk__type_bytes(o->y_type), run_bytes = rows * row * lk__type_bytes(o->x_type);
+    float *dx = job->scratch, *dy = dx + rows * row;
+    bool apart = o->block == LK__LANES && o->pad == 0 && o->kernel == o->stride;
     for (size_t r = 0; r < job->runs; r++) {
-        const float *dy = (const float *)job->dout + r * y_run;
-        const uint16_t *winner = o->winner + (job->run + r) * y_run;
-        float *dx = (float *)job->din[0] + r * x_run;
-        for (int i = 0; i < o->oh; i++)
-            for (int j = 0; j < o->ow; j++)
-                for (int l = 0; l < o->block; l++) {
-                    int at = (i * o->ow + j) * o->block + l, u = winner[at] / o->kernel,
-                        v = winner[at] % o->kernel;
-                    int row = i * o->stride + u - o->pad, column = j * o->stride + v - o->pad;
-                    dx[(row * o->w + column) * o->block + l] += dy[at];
-                }
+        size_t at = job->run + r;
+        const lk__lanes *lanes = lk__lanes_of(job->out_norm, at);
+        if (!apart || o->oh * o->stride != o->h || o->ow * o->stride != o->w)
+            memset(dx, 0, rows * row * sizeof *dx);
+        for (int i = 0; i < o->oh; i++) {
+            size_t from = (r * (size_t)o->oh + (size_t)i) * out_bytes;
+            const char *raw = (const char *)job->dout + from, *y = (const char *)job->y + from;
+            if (job->out_norm)
+                lk__lanes_gradient(lanes, out, y, raw, o->y_type, dy, LK_PRECISION_F32);
+            else
+                lk__lanes_apply(lanes, out, raw, o->y_type, dy, LK_PRECISION_F32);
+            const uint16_t *winner = o->winner + (at * (size_t)o->oh + (size_t)i) * out;
+            if (apart)
+                spread_row(o, dy, winner, dx + (size_t)(i * o->stride) * row);
+            else
+                add_row(o, i, dy, winner, dx);
+        }
+        lk__lanes_apply(lk__lanes_of(NULL, 0), rows * row, dx, LK_PRECISION_F32,
+                        (char *)job->din[0] + r * run_bytes, o->x_type);
     }
 }
 
@@ -207,7 +240,12 @@ lk_status lk__maxpool_new(const lk__context *k, const lk__act *x, const lk__act 
     maxpool *o = calloc(1, sizeof *o);
     if (!o) return lk__fail_memory(err, sizeof *o, "max pooling");
     const lk__layer *l = k->layer;
-    *o = (maxpool){.op = {.forward = maxpool_forward, .backward = maxpool_backward, .free = maxpool_free},
+    *o = (maxpool){.op = {.type = x->type,
+                          .out_type = y->type,
+                          .raw = true,
+                          .forward = maxpool_forward,
+                          .backward = maxpool_backward,
+                          .free = maxpool_free},
                    .kernel = l->kernel,
                    .stride = l->stride,
                    .pad = l->pad,
@@ -215,8 +253,12 @@ lk_status lk__maxpool_new(const lk__context *k, const lk__act *x, const lk__act 
                    .w = x->w,
                    .oh = y->h,
                    .ow = y->w,
-                   .block = x->block};
+                   .block = x->block,
+                   .x_type = x->type,
+                   .y_type = y->type};
     snprintf(o->op.what, sizeof o->op.what, "maxpool %dx%d %d @%d", l->kernel, l->kernel, l->in_c, l->out_h);
+    int rows = l->kernel > x->h ? l->kernel : x->h;
+    o->op.scratch_bytes = (size_t)((rows * x->w + y->w) * x->block) * sizeof(float);
     if (k->training) {
         o->winner = malloc(lk__act_count(y) * sizeof *o->winner);
         if (!o->winner) {
