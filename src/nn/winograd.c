@@ -39,12 +39,20 @@ typedef struct winograd {
     void *u, *u_turned;                              /* (36, c, k) and (36, k, c), in the type of the step */
 } winograd;
 
-/* A plane of tiles over `h` x `w` values, read with `pad` zeros around, `runs` of 16 channels an image. */
+/* Tiles over a (h, w) plane. Those read as 6x6 patches have `pad` zeros around; those of a gradient, 4x4,
+ * none. */
 typedef struct plane {
     int h, w, pad, rows, columns; /* rows and columns of tiles */
     size_t blocks;
     lk_precision type;
 } plane;
+
+/* What is read from a plane: stored values and what is to be done to them (norm.c). */
+typedef struct source {
+    const char *x, *dy; /* dy NULL: values; else the gradient of what became of x */
+    const lk__norm *norm;
+    bool patches; /* 6x6, for V; else 4x4, for Z */
+} source;
 
 /* ---- transforms of 16 channels at a time ------------------------------------------------------- */
 
@@ -103,117 +111,144 @@ LK__INLINE void weight_back_1d(const lk__v16 *u, int us, lk__v16 *o, int os) {
     o[2 * os] = AA * p + BB * r + u[5 * us];
 }
 
-/* The n x n values at (row, column) of a run; zeros beyond its border. */
-LK__INLINE void patch_load(const void *run, lk_precision type, const plane *p, int row, int column, int n,
-                           lk__v16 (*d)[PATCH]) {
-    bool inside = row >= 0 && column >= 0 && row + n <= p->h && column + n <= p->w;
+/* ---- tiles ------------------------------------------------------------------------------------- */
+
+static int frame_width(const plane *p) {
+    return p->columns * TILE + PATCH - TILE;
+}
+
+static size_t frame_count(const plane *p) {
+    return (size_t)((p->rows * TILE + PATCH - TILE) * frame_width(p) * LANES);
+}
+
+/* Rows of tiles [first, last) of one run into a frame of zeros, in f32: no tile needs to look for a border,
+ * and what several patches share is converted once. */
+static void frame_fill(const plane *p, const source *s, size_t run, int first, int last, float *frame) {
+    size_t count = (size_t)(p->w * LANES), bytes = count * lk__type_bytes(p->type);
+    const lk__lanes *lanes = lk__lanes_of(s->norm, run);
+    int pad = s->patches ? p->pad : 0, low = first * TILE - pad, high = last * TILE - pad + PATCH - TILE;
+    for (int i = low < 0 ? 0 : low; i < high && i < p->h; i++) {
+        size_t at = (run * (size_t)p->h + (size_t)i) * bytes;
+        float *to = frame + ((i + pad) * frame_width(p) + pad) * LANES;
+        if (s->dy && s->norm)
+            lk__lanes_gradient(lanes, count, s->x + at, s->dy + at, p->type, to, LK_PRECISION_F32);
+        else
+            lk__lanes_apply(lanes, count, (s->dy ? s->dy : s->x) + at, p->type, to, LK_PRECISION_F32);
+    }
+}
+
+/* One tile to the 36 places of to, `stride` values apart. */
+LK__INLINE void tile_in(const float *frame, int width, bool patches, void *to, lk_precision type, size_t at,
+                        size_t stride) {
+    lk__v16 d[PATCH][PATCH], t[PATCH][PATCH];
+    int n = patches ? PATCH : TILE;
     for (int i = 0; i < n; i++)
-        for (int j = 0; j < n; j++) {
-            int y = row + i, x = column + j;
-            d[i][j] = (lk__v16){0};
-            if (inside || (y >= 0 && x >= 0 && y < p->h && x < p->w))
-                lk__load16(run, type, (size_t)((y * p->w + x) * LANES), LANES, &d[i][j]);
+        for (int j = 0; j < n; j++) d[i][j] = *(const lk__v16 *)(frame + (i * width + j) * LANES);
+    for (int c = 0; c < n; c++)
+        if (patches)
+            input_1d(&d[0][c], PATCH, &t[0][c], PATCH);
+        else
+            gradient_1d(&d[0][c], PATCH, &t[0][c], PATCH);
+    for (int r = 0; r < PATCH; r++)
+        if (patches)
+            input_1d(t[r], 1, d[r], 1);
+        else
+            gradient_1d(t[r], 1, d[r], 1);
+    for (int e = 0; e < P; e++)
+        lk__store16(&d[e / PATCH][e % PATCH], to, type, at + (size_t)e * stride, LANES);
+}
+
+/* Tiles [first, last) of one run, one after the other, `apart` values from each to the next. */
+LK__INLINE void tiles_in(const plane *p, bool patches, const float *frame, size_t first, size_t last,
+                         void *to, lk_precision type, size_t at, size_t apart, size_t stride) {
+    for (size_t t = first; t < last; t++, at += apart) {
+        int i = (int)t / p->columns * TILE, j = (int)t % p->columns * TILE;
+        tile_in(frame + (i * frame_width(p) + j) * LANES, frame_width(p), patches, to, type, at, stride);
+    }
+}
+
+/* m (36, chunk, channels) to tiles of y; lanes: rectified and normalised, NULL: as they are. */
+LK__INLINE void tile_out(const plane *p, lk_precision type, const float *m, size_t stride, const float *bias,
+                         const lk__lanes *lanes, int row, int column, void *to) {
+    lk__v16 d[PATCH][PATCH], t[TILE][PATCH], o[TILE][TILE], add = {0};
+    if (bias) add = *(const lk__v16 *)bias;
+    for (int e = 0; e < P; e++) d[e / PATCH][e % PATCH] = *(const lk__v16 *)(m + (size_t)e * stride);
+    for (int c = 0; c < PATCH; c++) output_1d(&d[0][c], PATCH, &t[0][c], PATCH);
+    for (int r = 0; r < TILE; r++) output_1d(t[r], 1, o[r], 1);
+    for (int r = 0; r < TILE; r++)
+        for (int c = 0; c < TILE; c++) {
+            if (row + r >= p->h || column + c >= p->w) continue;
+            lk__v16 v = o[r][c] + add;
+            if (lanes) {
+                v = v * lanes->scale + lanes->shift;
+                lk__v16 low = v * lanes->slope;
+                v = LK__PICK(v > 0, v, low);
+            }
+            lk__store16(&v, to, type, (size_t)(((row + r) * p->w + column + c) * LANES), LANES);
         }
 }
 
-/* One tile of one block to the 36 places of to, `stride` values apart. gradient: Z of 4x4 values, not V of
- * 6x6. */
-LK__INLINE void tile_in(const void *run, lk_precision type, const plane *p, int i, int j, bool gradient,
-                        void *to, size_t at, size_t stride) {
-    lk__v16 d[PATCH][PATCH], t[PATCH][PATCH];
-    if (gradient) {
-        patch_load(run, type, p, i * TILE, j * TILE, TILE, d);
-        for (int c = 0; c < TILE; c++) gradient_1d(&d[0][c], PATCH, &t[0][c], PATCH);
-        for (int r = 0; r < PATCH; r++) gradient_1d(t[r], 1, d[r], 1);
-    } else {
-        patch_load(run, type, p, i * TILE - p->pad, j * TILE - p->pad, PATCH, d);
-        for (int c = 0; c < PATCH; c++) input_1d(&d[0][c], PATCH, &t[0][c], PATCH);
-        for (int r = 0; r < PATCH; r++) input_1d(t[r], 1, d[r], 1);
-    }
-    for (int r = 0; r < PATCH; r++)
-        for (int c = 0; c < PATCH; c++)
-            lk__store16(&d[r][c], to, type, at + (size_t)(r * PATCH + c) * stride, LANES);
-}
-
-/* Tiles [first, first + count) of x to `to` (36, chunk, channels); rows from count to chunk become zero. */
-LK__INLINE void tiles_in(const plane *p, lk_precision type, const void *x, size_t first, size_t count,
-                         size_t chunk, bool gradient, void *to) {
-    size_t tiles = (size_t)(p->rows * p->columns), channels = p->blocks * LANES, bytes = lk__type_bytes(type);
-    size_t run = (size_t)(p->h * p->w * LANES) * bytes, stride = chunk * channels;
-    for (size_t t = 0; t < count; t++) {
-        size_t image = (first + t) / tiles, tile = (first + t) % tiles;
-        for (size_t b = 0; b < p->blocks; b++)
-            tile_in((const char *)x + (image * p->blocks + b) * run, type, p, (int)tile / p->columns,
-                    (int)tile % p->columns, gradient, to, t * channels + b * LANES, stride);
-    }
-    for (int e = 0; count < chunk && e < P; e++)
-        memset((char *)to + ((size_t)e * stride + count * channels) * bytes, 0,
-               (chunk - count) * channels * bytes);
-}
-
-/* m (36, chunk, channels) to tiles of y. */
-LK__INLINE void tiles_out(const plane *p, lk_precision type, const float *m, const float *bias, size_t first,
-                          size_t count, size_t chunk, void *y) {
+LK__INLINE void tiles_out(const plane *p, lk_precision type, const float *m, const float *bias,
+                          const lk__norm *norm, size_t first, size_t count, size_t chunk, void *y) {
     size_t tiles = (size_t)(p->rows * p->columns), channels = p->blocks * LANES;
     size_t run = (size_t)(p->h * p->w * LANES) * lk__type_bytes(type), stride = chunk * channels;
     for (size_t n = 0; n < count; n++) {
         size_t image = (first + n) / tiles, tile = (first + n) % tiles;
-        int row = (int)tile / p->columns * TILE, column = (int)tile % p->columns * TILE;
-        for (size_t b = 0; b < p->blocks; b++) {
-            lk__v16 d[PATCH][PATCH], t[TILE][PATCH], o[TILE][TILE], add = {0};
-            const float *from = m + n * channels + b * LANES;
-            if (bias) add = *(const lk__v16 *)(bias + b * LANES);
-            for (int e = 0; e < P; e++)
-                d[e / PATCH][e % PATCH] = *(const lk__v16 *)(from + (size_t)e * stride);
-            for (int c = 0; c < PATCH; c++) output_1d(&d[0][c], PATCH, &t[0][c], PATCH);
-            for (int r = 0; r < TILE; r++) output_1d(t[r], 1, o[r], 1);
-            char *to = (char *)y + (image * p->blocks + b) * run;
-            for (int r = 0; r < TILE && row + r < p->h; r++)
-                for (int c = 0; c < TILE && column + c < p->w; c++) {
-                    lk__v16 v = o[r][c] + add;
-                    lk__store16(&v, to, type, (size_t)(((row + r) * p->w + column + c) * LANES), LANES);
-                }
-        }
+        for (size_t b = 0; b < p->blocks; b++)
+            tile_out(p, type, m + n * channels + b * LANES, stride, bias ? bias + b * LANES : NULL,
+                     norm ? lk__lanes_of(norm, b) : NULL, (int)tile / p->columns * TILE,
+                     (int)tile % p->columns * TILE, (char *)y + (image * p->blocks + b) * run);
     }
 }
 
 #define F32 LK_PRECISION_F32
 #define BF16 LK_PRECISION_BF16
 
-LK__CLONES static void read_f32(const plane *p, const void *x, size_t first, size_t count, size_t chunk,
-                                bool gradient, void *to) {
-    if (gradient)
-        tiles_in(p, F32, x, first, count, chunk, true, to);
+LK__CLONES static void tiles_in_f32(const plane *p, bool patches, const float *frame, size_t first,
+                                    size_t last, void *to, size_t at, size_t apart, size_t stride) {
+    if (patches)
+        tiles_in(p, true, frame, first, last, to, F32, at, apart, stride);
     else
-        tiles_in(p, F32, x, first, count, chunk, false, to);
+        tiles_in(p, false, frame, first, last, to, F32, at, apart, stride);
 }
 
-LK__BF16 static void read_bf16(const plane *p, const void *x, size_t first, size_t count, size_t chunk,
-                               bool gradient, void *to) {
-    if (gradient)
-        tiles_in(p, BF16, x, first, count, chunk, true, to);
+LK__BF16 static void tiles_in_bf16(const plane *p, bool patches, const float *frame, size_t first,
+                                   size_t last, void *to, size_t at, size_t apart, size_t stride) {
+    if (patches)
+        tiles_in(p, true, frame, first, last, to, BF16, at, apart, stride);
     else
-        tiles_in(p, BF16, x, first, count, chunk, false, to);
+        tiles_in(p, false, frame, first, last, to, BF16, at, apart, stride);
 }
 
-static void read_tiles(const plane *p, const void *x, size_t first, size_t count, size_t chunk, bool gradient,
-                       void *to) {
-    (p->type == F32 ? read_f32 : read_bf16)(p, x, first, count, chunk, gradient, to);
+/* Tiles [first, first + count) of what is read, to `to` (36, chunk, channels); those from count to chunk are
+ * zero. */
+static void read_tiles(const plane *p, const source *s, size_t first, size_t count, size_t chunk,
+                       float *frame, void *to) {
+    size_t tiles = (size_t)(p->rows * p->columns), channels = p->blocks * LANES, stride = chunk * channels;
+    memset(frame, 0, frame_count(p) * sizeof *frame);
+    for (size_t t = 0, more; t < count; t += more) { /* image by image */
+        size_t image = (first + t) / tiles, tile = (first + t) % tiles;
+        more = tiles - tile < count - t ? tiles - tile : count - t;
+        int top = (int)tile / p->columns, bottom = (int)(tile + more - 1) / p->columns + 1;
+        for (size_t b = 0; b < p->blocks; b++) {
+            frame_fill(p, s, image * p->blocks + b, top, bottom, frame);
+            (p->type == F32 ? tiles_in_f32 : tiles_in_bf16)(p, s->patches, frame, tile, tile + more, to,
+                                                            t * channels + b * LANES, channels, stride);
+        }
+    }
+    size_t bytes = channels * lk__type_bytes(p->type);
+    for (size_t e = 0; count < chunk && e < P; e++)
+        memset((char *)to + (e * chunk + count) * bytes, 0, (chunk - count) * bytes);
 }
 
-LK__CLONES static void write_f32(const plane *p, const float *m, const float *bias, size_t first,
-                                 size_t count, size_t chunk, void *y) {
-    tiles_out(p, F32, m, bias, first, count, chunk, y);
+LK__CLONES static void write_f32(const plane *p, const float *m, const float *bias, const lk__norm *norm,
+                                 size_t first, size_t count, size_t chunk, void *y) {
+    tiles_out(p, F32, m, bias, norm, first, count, chunk, y);
 }
 
-LK__BF16 static void write_bf16(const plane *p, const float *m, const float *bias, size_t first, size_t count,
-                                size_t chunk, void *y) {
-    tiles_out(p, BF16, m, bias, first, count, chunk, y);
-}
-
-static void write_tiles(const plane *p, const float *m, const float *bias, size_t first, size_t count,
-                        size_t chunk, void *y) {
-    (p->type == F32 ? write_f32 : write_bf16)(p, m, bias, first, count, chunk, y);
+LK__BF16 static void write_bf16(const plane *p, const float *m, const float *bias, const lk__norm *norm,
+                                size_t first, size_t count, size_t chunk, void *y) {
+    tiles_out(p, BF16, m, bias, norm, first, count, chunk, y);
 }
 
 /* ---- weights ----------------------------------------------------------------------------------- */
@@ -301,17 +336,36 @@ static void winograd_load(lk__op *op) {
     lk__parallel(load_part, op);
 }
 
-/* y = convolution of x, through v and m. */
-static void convolve(const winograd *o, const lk__kernel *product, const plane *in, const plane *out,
-                     const void *x, void *u, const float *bias, void *y, const lk__job *job) {
-    char *v = job->scratch;
-    float *m = (float *)(void *)(v + matrix(o) * sizeof(float));
+/* Scratch memory: V, M (or Z), a frame, and what the products want. */
+typedef struct scratch {
+    char *v, *m;
+    float *frame;
+    char *product;
+} scratch;
+
+static size_t frame_most(const winograd *o) {
+    int h = (o->h > o->oh ? o->h : o->oh) + TILE + PATCH, w = (o->w > o->ow ? o->w : o->ow) + TILE + PATCH;
+    return (size_t)(h * w * LANES);
+}
+
+static scratch scratch_of(const winograd *o, const lk__job *job) {
+    char *v = job->scratch, *m = v + matrix(o) * sizeof(float), *frame = m + matrix(o) * sizeof(float);
+    return (scratch){v, m, (float *)(void *)frame, frame + frame_most(o) * sizeof(float)};
+}
+
+/* y = convolution of what is read, in chunks of tiles. norm: what is done to y. */
+static void convolve(const winograd *o, const lk__kernel *product, const plane *in, const source *from,
+                     const plane *out, void *u, const float *bias, const lk__norm *norm, void *y,
+                     const lk__job *job) {
+    scratch place = scratch_of(o, job);
     size_t tiles = (size_t)(o->op.images * out->rows * out->columns), chunk = (size_t)o->chunk;
     for (size_t t = 0; t < tiles; t += chunk) {
         size_t count = tiles - t < chunk ? tiles - t : chunk;
-        read_tiles(in, x, t, count, chunk, false, v);
-        lk__kernel_run(product, o->streams[job->worker], job->worker, m + matrix(o), (void *[]){v, u, m});
-        write_tiles(out, m, bias, t, count, chunk, y);
+        read_tiles(in, from, t, count, chunk, place.frame, place.v);
+        lk__kernel_run(product, o->streams[job->worker], job->worker, place.product,
+                       (void *[]){place.v, u, place.m});
+        (out->type == F32 ? write_f32 : write_bf16)(out, (const float *)(void *)place.m, bias, norm, t, count,
+                                                    chunk, y);
     }
 }
 
@@ -319,56 +373,45 @@ static void winograd_forward(lk__op *op, const lk__job *job) {
     winograd *o = (winograd *)op;
     plane in = plane_of(o->h, o->w, o->pad, o->c, op->type, o->oh, o->ow);
     plane out = plane_of(o->oh, o->ow, 0, o->k, op->out_type, o->oh, o->ow);
-    convolve(o, &o->forward, &in, &out, job->in[0], o->u, o->bias ? o->bias->value : NULL, job->out, job);
+    source x = {job->in[0], NULL, job->in_norm[0], true};
+    convolve(o, &o->forward, &in, &x, &out, o->u, o->bias ? o->bias->value : NULL, job->out_norm, job->out,
+             job);
 }
 
-/* db (k) += sums over runs of dy. */
-LK__INLINE void add_runs(const void *dy, lk_precision type, size_t runs, size_t run, size_t blocks,
-                         float *db) {
-    for (size_t r = 0; r < runs; r++) {
-        lk__v16 s = {0}, v;
-        for (size_t i = 0; i < run; i += LANES) {
-            lk__load16(dy, type, r * run + i, LANES, &v);
-            s += v;
-        }
-        *(lk__v16 *)(db + r % blocks * LANES) += s;
-    }
-}
-
-LK__CLONES static void add_runs_f32(const void *dy, size_t runs, size_t run, size_t blocks, float *db) {
-    add_runs(dy, F32, runs, run, blocks, db);
-}
-
-LK__BF16 static void add_runs_bf16(const void *dy, size_t runs, size_t run, size_t blocks, float *db) {
-    add_runs(dy, BF16, runs, run, blocks, db);
-}
-
-static void add_bias(const winograd *o, const lk__job *job) {
-    float *db = (float *)job->sum + (size_t)P * (size_t)o->c * (size_t)o->k;
-    size_t blocks = (size_t)o->k / LANES;
+/* db (k) += sums of dy, each run's through a frame. */
+static void add_bias(const winograd *o, const plane *p, const source *dy, const lk__job *job) {
+    float *db = (float *)job->sum + (size_t)P * (size_t)o->c * (size_t)o->k,
+          *frame = scratch_of(o, job).frame;
     if (job->lane_begins) memset(db, 0, (size_t)o->k * sizeof *db);
-    (o->op.type == F32 ? add_runs_f32 : add_runs_bf16)(job->dout, (size_t)o->op.images * blocks,
-                                                       (size_t)(o->oh * o->ow * LANES), blocks, db);
+    for (size_t r = 0; r < (size_t)o->op.images * p->blocks; r++) {
+        frame_fill(p, dy, r, 0, p->rows, frame);
+        float *to = db + r % p->blocks * LANES;
+        for (int i = 0; i < p->h; i++)
+            for (int j = 0; j < p->w; j++)
+                for (int l = 0; l < LANES; l++) to[l] += frame[(i * frame_width(p) + j) * LANES + l];
+    }
 }
 
 static void winograd_backward(lk__op *op, const lk__job *job) {
     winograd *o = (winograd *)op;
-    plane x = plane_of(o->h, o->w, o->pad, o->c, op->type, o->oh, o->ow);
-    plane z = plane_of(o->oh, o->ow, 0, o->k, op->type, o->oh, o->ow);
-    char *v = job->scratch, *m = v + matrix(o) * sizeof(float);
-    size_t tiles = (size_t)(op->images * x.rows * x.columns), chunk = (size_t)o->chunk;
+    plane x_plane = plane_of(o->h, o->w, o->pad, o->c, op->type, o->oh, o->ow),
+          z_plane = plane_of(o->oh, o->ow, 0, o->k, op->type, o->oh, o->ow);
+    source x = {job->in[0], NULL, job->in_norm[0], true}, z = {job->y, job->dout, job->out_norm, false};
+    scratch place = scratch_of(o, job);
+    size_t tiles = (size_t)(op->images * x_plane.rows * x_plane.columns), chunk = (size_t)o->chunk;
     for (size_t t = 0; t < tiles; t += chunk) {
         size_t count = tiles - t < chunk ? tiles - t : chunk;
-        read_tiles(&x, job->in[0], t, count, chunk, false, v);
-        read_tiles(&z, job->dout, t, count, chunk, true, m);
+        read_tiles(&x_plane, &x, t, count, chunk, place.frame, place.v);
+        read_tiles(&z_plane, &z, t, count, chunk, place.frame, place.m);
         lk__kernel_run(job->lane_begins && t == 0 ? &o->weights : &o->weights_more, o->streams[job->worker],
-                       job->worker, m + matrix(o) * sizeof(float), (void *[]){v, m, job->sum});
+                       job->worker, place.product, (void *[]){place.v, place.m, job->sum});
     }
-    if (o->bias) add_bias(o, job);
+    if (o->bias) add_bias(o, &z_plane, &z, job);
     if (!job->din[0]) return;
-    plane dy = plane_of(o->oh, o->ow, 2 - o->pad, o->k, op->type, o->h, o->w);
-    plane dx = plane_of(o->h, o->w, 0, o->c, op->type, o->h, o->w);
-    convolve(o, &o->data, &dy, &dx, job->dout, o->u_turned, NULL, job->din[0], job);
+    plane dy_plane = plane_of(o->oh, o->ow, 2 - o->pad, o->k, op->type, o->h, o->w),
+          dx_plane = plane_of(o->h, o->w, 0, o->c, op->type, o->h, o->w);
+    source dy = {job->y, job->dout, job->out_norm, true};
+    convolve(o, &o->data, &dy_plane, &dy, &dx_plane, o->u_turned, NULL, NULL, job->din[0], job);
 }
 
 static void winograd_finish(lk__op *op, float *sums, int lanes) {
@@ -437,6 +480,7 @@ lk_status lk__winograd_new(const lk__context *k, const lk__act *x, const lk__act
                            .out_type = y->type,
                            .images = k->images,
                            .needs_x = true,
+                           .raw = true,
                            .load = winograd_load,
                            .forward = winograd_forward,
                            .backward = winograd_backward,
@@ -469,10 +513,10 @@ lk_status lk__winograd_new(const lk__context *k, const lk__act *x, const lk__act
         return lk__dnnl_check(e, "a product of matrices", err);
     }
     const lk__kernel *all[] = {&o->forward, &o->data, &o->weights, &o->weights_more};
-    size_t scratch = 0;
+    size_t product = 0;
     for (int i = 0; i < 4; i++)
-        if (all[i]->scratch_bytes > scratch) scratch = all[i]->scratch_bytes;
-    o->op.scratch_bytes = 2 * matrix(o) * sizeof(float) + scratch;
+        if (all[i]->scratch_bytes > product) product = all[i]->scratch_bytes;
+    o->op.scratch_bytes = (2 * matrix(o) + frame_most(o)) * sizeof(float) + product;
     *out = &o->op;
     return LK_OK;
 }
