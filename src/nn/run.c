@@ -10,6 +10,7 @@
  * steps, and the activations of that part never leave the cache. */
 #include "nn/run.h"
 
+#include <stdatomic.h>
 #include <string.h>
 
 static char *value_at(const lk__net *net, const lk__worker *w, const lk__act *a, size_t run) {
@@ -164,54 +165,62 @@ static void backward_call(const lk__net *net, lk__op *op, int worker, int lane, 
 
 /* ---- training: step by step, the units of a step on all threads -------------------------------- */
 
-/* Every other step goes through the batch from its end: what the step before wrote last is still in the
+/* Threads take the next piece of work as they get free: on a machine that does other things too (decodes
+ * photos, say) nobody waits for the one that was held up. What a piece computes does not depend on who takes
+ * it. Every other step goes through the batch from its end: what the step before wrote last is still in the
  * cache. */
 typedef struct pass {
     lk__net *net;
     lk__op *op;
-    int lanes;
     bool from_end;
+    size_t calls, lanes;
+    atomic_size_t next;
 } pass;
 
-static size_t calls(const pass *p) {
-    size_t call = lk__units_a_call(p->op);
-    return (lk__units(p->op, p->net->part) + call - 1) / call;
+static pass pass_of(lk__net *net, int step) {
+    lk__op *op = net->step[step];
+    size_t call = lk__units_a_call(op), calls = (lk__units(op, net->part) + call - 1) / call;
+    return (pass){.net = net,
+                  .op = op,
+                  .from_end = step % 2 == 1,
+                  .calls = calls,
+                  .lanes = calls < LK__LANES_MOST ? calls : LK__LANES_MOST};
 }
 
-static size_t call_count(const pass *p, size_t call) {
+/* The next of `count` pieces; false when there is none. */
+static bool take(pass *p, size_t count, size_t *piece) {
+    size_t i = atomic_fetch_add(&p->next, 1);
+    *piece = p->from_end ? count - 1 - i : i;
+    return i < count;
+}
+
+static size_t call_units(const pass *p, size_t call) {
     size_t units = lk__units(p->op, p->net->part), most = lk__units_a_call(p->op);
     return units - call * most < most ? units - call * most : most;
 }
 
 static void forward_part(void *context, int i, int n) {
     pass *p = context;
-    size_t first, last;
-    lk__part(calls(p), i, n, &first, &last);
-    for (size_t j = first; j < last; j++) {
-        size_t c = p->from_end ? last - 1 - (j - first) : j;
-        forward_call(p->net, p->op, i, c * lk__units_a_call(p->op), call_count(p, c));
-    }
+    (void)n;
+    for (size_t c; take(p, p->calls, &c);)
+        forward_call(p->net, p->op, i, c * lk__units_a_call(p->op), call_units(p, c));
 }
 
 static void backward_part(void *context, int i, int n) {
     pass *p = context;
-    size_t first_lane, last_lane, first, last;
-    lk__part((size_t)p->lanes, i, n, &first_lane, &last_lane);
-    for (size_t j = first_lane; j < last_lane; j++) {
-        size_t lane = p->from_end ? last_lane - 1 - (j - first_lane) : j;
-        lk__part(calls(p), (int)lane, p->lanes, &first, &last);
-        for (size_t k = first; k < last; k++) {
-            size_t c = p->from_end ? last - 1 - (k - first) : k;
-            backward_call(p->net, p->op, i, (int)lane, k == first, c * lk__units_a_call(p->op),
-                          call_count(p, c));
-        }
+    (void)n;
+    for (size_t lane, first, last; take(p, p->lanes, &lane);) {
+        lk__part(p->calls, (int)lane, (int)p->lanes, &first, &last);
+        for (size_t c = first; c < last; c++)
+            backward_call(p->net, p->op, i, (int)lane, c == first, c * lk__units_a_call(p->op),
+                          call_units(p, c));
     }
 }
 
 static void train_forward(lk__net *net) {
     double now = lk__seconds();
     for (int i = 0; i < net->steps; i++) {
-        pass p = {net, net->step[i], 1, i % 2 == 1};
+        pass p = pass_of(net, i);
         lk__parallel(forward_part, &p);
         if (p.op->y->norm && lk__norm_has_statistics(p.op->y->norm)) lk__norm_close(p.op->y->norm);
         double then = now;
@@ -244,11 +253,9 @@ static void train_backward(lk__net *net, const float *gradient) {
     net->started = net->weights->total;
     double now = lk__seconds();
     for (int i = net->steps - 1; i >= 0; i--) {
-        pass p = {net, net->step[i], 0, i % 2 == 1};
-        size_t n = calls(&p);
-        p.lanes = n < LK__LANES_MOST ? (int)n : LK__LANES_MOST;
+        pass p = pass_of(net, i);
         lk__parallel(backward_part, &p);
-        if (p.op->weight_bytes) p.op->finish(p.op, (float *)(void *)net->sums, p.lanes);
+        if (p.op->weight_bytes) p.op->finish(p.op, (float *)(void *)net->sums, (int)p.lanes);
         for (int s = 0; s < 2; s++)
             if (p.op->in[s].act && p.op->in[s].last && p.op->in[s].act->norm)
                 lk__norm_close_back(p.op->in[s].act->norm);
