@@ -39,6 +39,9 @@ if(cmocka_FOUND)
       lk_test(${name} ${room} test_${name})
     endforeach()
   endforeach()
+  # The same on a processor without AVX-512: blocks of 8 channels, no Winograd, no bf16.
+  lk_test(nn_layers_avx2 nn test_nn_layers)
+  set_property(TEST nn_layers_avx2 APPEND PROPERTY ENVIRONMENT "ONEDNN_MAX_CPU_ISA=AVX2")
 endif()
 
 if(TARGET likeness)

@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { BATCH_MOST = 2048 };
+
 struct lk_embedder {
     lk__net *net;
     int batch, dim, width, height, threads;
@@ -15,7 +17,7 @@ struct lk_embedder {
 
 lk_status lk__embedder_over(const lk__spec *spec, lk__weights *weights, lk_crop crop, int max_batch,
                             int threads, lk_precision precision, lk_embedder **out, lk_error *err) {
-    if (max_batch < 1 || threads < 0)
+    if (max_batch < 1 || max_batch > BATCH_MOST || threads < 0)
         return lk__fail(err, LK_INVALID, "embedder: a batch of %d on %d threads is not possible", max_batch,
                         threads);
     if (spec->c != 3)
@@ -30,7 +32,7 @@ lk_status lk__embedder_over(const lk__spec *spec, lk__weights *weights, lk_crop 
                        .crop = crop};
     lk__threads_set(threads); /* kernels are chosen for the number of threads they will have */
     lk_status status = lk__net_new(
-        spec, weights, &(lk__net_options){.batch = max_batch, .precision = precision}, &e->net, err);
+        spec, weights, &(lk__net_options){.batch = 2 * max_batch, .precision = precision}, &e->net, err);
     if (status != LK_OK) {
         free(e);
         return status;
@@ -60,16 +62,6 @@ void lk__embedder_load(lk_embedder *e) {
     lk__net_load(e->net);
 }
 
-/* vectors (count, dim) += the net's answer for up to `batch` crops. */
-static void add_vectors(lk_embedder *e, const lk_image *const *crops, size_t count, bool mirror,
-                        float *vectors) {
-    size_t plane = 3 * (size_t)e->width * (size_t)e->height;
-    float *input = lk__net_input(e->net);
-    for (size_t i = 0; i < count; i++) lk__face_to_planes(crops[i], mirror, input + i * plane);
-    const float *y = lk__net_forward(e->net);
-    for (size_t i = 0; i < count * (size_t)e->dim; i++) vectors[i] += y[i];
-}
-
 static void normalise(float *vector, int dim) {
     double s = 0;
     for (int i = 0; i < dim; i++) s += (double)vector[i] * (double)vector[i];
@@ -78,15 +70,23 @@ static void normalise(float *vector, int dim) {
     for (int i = 0; i < dim; i++) vector[i] = (float)((double)vector[i] / sqrt(s));
 }
 
+/* Photos and their mirror images side by side in one batch: two threads have work even for one photo. */
+static void embed_batch(lk_embedder *e, const lk_image *const *crops, size_t count, float *vectors) {
+    size_t plane = 3 * (size_t)e->width * (size_t)e->height, dim = (size_t)e->dim;
+    float *input = lk__net_input(e->net);
+    for (size_t i = 0; i < 2 * count; i++) lk__face_to_planes(crops[i / 2], i % 2 == 1, input + i * plane);
+    const float *y = lk__net_forward_some(e->net, (int)(2 * count));
+    for (size_t i = 0; i < count; i++) {
+        for (size_t j = 0; j < dim; j++) vectors[i * dim + j] = y[2 * i * dim + j] + y[(2 * i + 1) * dim + j];
+        normalise(vectors + i * dim, e->dim);
+    }
+}
+
 void lk__embedder_crops(lk_embedder *e, const lk_image *const *crops, size_t count, float *vectors) {
     lk__threads_set(e->threads);
     for (size_t first = 0; first < count; first += (size_t)e->batch) {
         size_t n = count - first < (size_t)e->batch ? count - first : (size_t)e->batch;
-        float *out = vectors + first * (size_t)e->dim;
-        memset(out, 0, n * (size_t)e->dim * sizeof(float));
-        add_vectors(e, crops + first, n, false, out);
-        add_vectors(e, crops + first, n, true, out);
-        for (size_t i = 0; i < n; i++) normalise(out + i * (size_t)e->dim, e->dim);
+        embed_batch(e, crops + first, n, vectors + first * (size_t)e->dim);
     }
 }
 

@@ -104,6 +104,8 @@ float *lk__net_input(lk__net *net);
 /* Take the weights as they are now; then run. Returns (batch, dim), valid until the next forward. */
 void lk__net_load(lk__net *net);
 const float *lk__net_forward(lk__net *net);
+/* Inference of the first `images` only: (images, dim) of the output are meant. */
+const float *lk__net_forward_some(lk__net *net, int images);
 /* From gradient (batch, dim) of the loss to every param's grad (overwritten). After forward. With ranks the
  * sums over them have been started (sum_start) when it returns, the first while backward still ran. */
 void lk__net_backward(lk__net *net, const float *gradient);

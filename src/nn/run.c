@@ -268,22 +268,28 @@ static void train_backward(lk__net *net, const float *gradient) {
 
 /* ---- inference: a part of the batch through all steps ------------------------------------------ */
 
+typedef struct inference {
+    lk__net *net;
+    size_t parts;
+    atomic_size_t next;
+} inference;
+
 static void infer_part(void *context, int i, int n) {
-    lk__net *net = context;
+    inference *job = context;
+    lk__net *net = job->net;
     lk__worker *w = &net->worker[i];
-    size_t first, last, dim = (size_t)net->step[net->steps - 1]->y->c;
-    size_t photo = (size_t)net->act[0].c * (size_t)net->act[0].h * (size_t)net->act[0].w;
-    lk__part((size_t)(net->options.batch / net->part), i, n, &first, &last);
-    for (size_t part = first; part < last; part++) {
-        w->input = net->input + part * (size_t)net->part * photo;
+    const lk__act *x = &net->act[0], *y = net->step[net->steps - 1]->y;
+    size_t photo = (size_t)x->c * (size_t)x->h * (size_t)x->w, dim = (size_t)y->c, images = (size_t)net->part;
+    (void)n;
+    for (size_t part; (part = atomic_fetch_add(&job->next, 1)) < job->parts;) {
+        w->input = net->input + part * images * photo;
         for (int s = 0; s < net->steps; s++) {
             lk__op *op = net->step[s];
             size_t units = lk__units(op, net->part), call = lk__units_a_call(op);
             for (size_t u = 0; u < units; u += call)
                 forward_call(net, op, i, u, units - u < call ? units - u : call);
         }
-        memcpy(net->output + part * (size_t)net->part * dim,
-               value_at(net, w, net->step[net->steps - 1]->y, 0), (size_t)net->part * dim * sizeof(float));
+        memcpy(net->output + part * images * dim, value_at(net, w, y, 0), images * dim * sizeof(float));
     }
 }
 
@@ -294,14 +300,20 @@ static int limit_threads(const lk__net *net) {
     return threads;
 }
 
-const float *lk__net_forward(lk__net *net) {
+const float *lk__net_forward_some(lk__net *net, int images) {
+    LK__CHECK(images, <=, net->options.batch);
     int threads = limit_threads(net);
+    inference job = {.net = net, .parts = (size_t)((images + net->part - 1) / net->part)};
     if (net->options.training)
         train_forward(net);
     else
-        lk__parallel(infer_part, net);
+        lk__parallel(infer_part, &job);
     lk__threads_set(threads);
     return net->output;
+}
+
+const float *lk__net_forward(lk__net *net) {
+    return lk__net_forward_some(net, net->options.batch);
 }
 
 void lk__net_backward(lk__net *net, const float *gradient) {

@@ -48,18 +48,34 @@ static void test_conv_on_the_input(void **state) {
     check(5, "input 7 1 13;conv 32 kernel 1;linear 3;l2norm");
 }
 
-/* 3x3, stride 1, channels in sixteens: Winograd in training, which rounds more (Lavin & Gray 2016, section
- * 5). */
+/* 3x3, stride 1, channels in sixteens and a dozen tiles of 4x4 or more: Winograd, which rounds more (Lavin &
+ * Gray 2016, section 5). Tiles that hang over the border, every padding, more tiles than go into one product,
+ * and products that end in the middle of an image. */
 static void test_conv_winograd(void **state) {
     (void)state;
-    for (int batch = 1; batch <= 5; batch += 2)
-        for (int pad = 0; pad < 3; pad++) {
+    const struct {
+        int batch, h, w, in, out, pad;
+    } cases[] = {{1, 13, 14, 16, 16, 1}, {12, 7, 6, 16, 48, 1},  {2, 14, 15, 32, 16, 0},
+                 {3, 11, 12, 16, 16, 2}, {1, 41, 33, 16, 16, 1}, {2, 33, 30, 16, 32, 1}};
+    for (int i = 0; i < 6; i++)
+        for (int bias = 0; bias < 2; bias++) {
             char text[256];
-            snprintf(
-                text, sizeof text,
-                "input 3 %d 5;conv 16 kernel 1 bias;conv %d kernel 3 pad %d%s;batchnorm;prelu;gdconv;l2norm",
-                3 + pad + batch % 3, batch == 3 ? 48 : 16, pad, batch == 1 ? " bias" : "");
-            check_net_within(text, batch, 2e-5, 1e-3);
+            snprintf(text, sizeof text,
+                     "input 3 %d %d;conv %d kernel 1 bias;conv %d kernel 3 pad "
+                     "%d%s;batchnorm;prelu;avgpool;l2norm",
+                     cases[i].h, cases[i].w, cases[i].in, cases[i].out, cases[i].pad, bias ? " bias" : "");
+            trial *t = trial_new(text, cases[i].batch, 1e-5);
+            lk__net *net = net_of(t, true);
+            lk__step_cost costs[LK__LAYERS_MAX];
+            assert_true(lk__net_costs(net, costs) > 1);
+            if (lk__dnnl_block() == LK__LANES) assert_non_null(strstr(costs[1].what, "winograd"));
+            check_forward(t, net, true, 2e-5);
+            check_gradients(t, net, 1e-3);
+            lk__net_free(net);
+            net = net_of(t, false);
+            check_forward(t, net, false, 2e-5);
+            lk__net_free(net);
+            trial_free(t);
         }
 }
 
@@ -87,6 +103,8 @@ static void test_maxpool(void **state) {
               s.h, s.w, s.in, s.kernel, s.stride, s.pad);
     }
     check(2, "input 3 9 7;maxpool kernel 2 stride 2;gdconv;l2norm");
+    check(3, "input 3 9 7;conv 16 kernel 1 bias;maxpool kernel 2 stride 2;gdconv;l2norm"); /* side by side */
+    check(2, "input 3 9 6;conv 32 kernel 1 bias;relu;maxpool kernel 3 stride 3;prelu;gdconv;l2norm");
 }
 
 static void test_global(void **state) {
@@ -157,6 +175,12 @@ static void test_residual(void **state) {
              "swap;conv 32 kernel 1 stride 2;batchnorm;add;prelu;gdconv;l2norm");
     check(3, "input 3 6 5;conv 5 kernel 1;save;conv 3 kernel 3 stride 2 pad 1;swap;conv 3 kernel 1 stride "
              "2;swap;add;avgpool;l2norm");
+    /* What is saved waits for its norm, and has two readers. */
+    check(3, "input 3 6 5;conv 16 kernel 1;batchnorm;prelu;save;conv 16 kernel 3 pad "
+             "1;batchnorm;add;prelu;save;dwconv "
+             "kernel 3 pad 1;batchnorm;add;gdconv;l2norm");
+    check(3, "input 3 6 5;conv 5 kernel 1;batchnorm;save;conv 5 kernel 3 pad "
+             "1;prelu;add;batchnorm;relu;gdconv;l2norm");
     /* add with nothing else. */
     check(2, "input 3 4 3;conv 16 kernel 1;save;conv 16 kernel 1;add;gdconv;l2norm");
 }
@@ -229,15 +253,114 @@ static void test_bad_batch(void **state) {
     trial *t = trial_new("input 3 4 4;linear 4 bias;l2norm", 1, -1);
     lk__net *net = (lk__net *)t;
     lk_error err;
-    assert_int_equal(lk__net_new(&t->spec, &t->weights, &(lk__net_options){.batch = 0}, &net, &err), LK_INVALID);
-    assert_int_equal(lk__net_new(&t->spec, &t->weights, &(lk__net_options){.batch = 5000}, &net, &err), LK_INVALID);
+    assert_int_equal(lk__net_new(&t->spec, &t->weights, &(lk__net_options){.batch = 0}, &net, &err),
+                     LK_INVALID);
+    assert_int_equal(lk__net_new(&t->spec, &t->weights, &(lk__net_options){.batch = 5000}, &net, &err),
+                     LK_INVALID);
     assert_non_null(strstr(err.message, "5000"));
     assert_ptr_equal(net, t);
     lk__net_free(NULL);
     trial_free(t);
 }
 
-/* ---- any number of threads gives the same bits ---------------------------------------------------------- */
+/* ---- bf16 ----------------------------------------------------------------------------------------- */
+
+static double difference(const float *a, const float *b, size_t count) {
+    double d = 0, s = 0;
+    for (size_t i = 0; i < count; i++) {
+        d += ((double)a[i] - (double)b[i]) * ((double)a[i] - (double)b[i]);
+        s += (double)b[i] * (double)b[i];
+    }
+    return s > 0 ? sqrt(d / s) : sqrt(d);
+}
+
+/* Output and gradients of one net in both precisions; f32 is held against the reference above. */
+static void run_precision(trial *t, lk_precision precision, bool training, float *y, float *grads) {
+    lk__net *net = NULL;
+    lk_error err;
+    lk__net_options options = {.batch = t->batch, .training = training, .precision = precision};
+    if (lk__net_new(&t->spec, &t->weights, &options, &net, &err) != LK_OK)
+        fail_msg("%s: %s", t->text, err.message);
+    for (size_t i = 0; i < t->inputs; i++) lk__net_input(net)[i] = (float)t->input[i];
+    memcpy(y, lk__net_forward(net), t->outputs * sizeof *y);
+    float *gradient = calloc(t->outputs, sizeof *gradient);
+    for (size_t i = 0; i < t->outputs; i++) gradient[i] = (float)t->gradient[i];
+    if (training) {
+        lk__net_backward(net, gradient);
+        memcpy(grads, t->weights.grads, t->weights.total * sizeof *grads);
+    }
+    free(gradient);
+    lk__net_free(net);
+}
+
+static void check_bf16(const char *text, int batch, double forward, double backward) {
+    trial *t = trial_new(text, batch, -1);
+    float *y[2], *grads[2], *values = malloc((t->weights.total + 1) * sizeof *values);
+    memcpy(values, t->weights.values, t->weights.total * sizeof *values);
+    for (int training = 0; training < 2; training++) {
+        for (int p = 0; p < 2; p++) {
+            y[p] = calloc(t->outputs, sizeof(float));
+            grads[p] = calloc(t->weights.total + 1, sizeof(float));
+            memcpy(t->weights.values, values, t->weights.total * sizeof *values); /* running statistics */
+            run_precision(t, (lk_precision)p, training == 1, y[p], grads[p]);
+        }
+        double d = difference(y[1], y[0], t->outputs);
+        if (!(d <= forward) || d == 0) /* 0: it was f32 after all */
+            fail_msg("%s, batch %d: bf16 is %g from f32", text, batch, d);
+        for (int i = 0; training && i < t->weights.count; i++) {
+            const lk__param *p = &t->weights.items[i];
+            size_t at = (size_t)(p->value - t->weights.values);
+            if (!p->trained || p->dims == 1) continue; /* of few values, which may cancel to nearly nothing */
+            d = difference(grads[1] + at, grads[0] + at, p->count);
+            if (!(d <= backward))
+                fail_msg("%s, batch %d: gradient of %s in bf16 is %g from f32", text, batch, p->name, d);
+        }
+        for (int p = 0; p < 2; p++) {
+            free(y[p]);
+            free(grads[p]);
+        }
+    }
+    free(values);
+    trial_free(t);
+}
+
+static void test_bf16(void **state) {
+    (void)state;
+    if (!lk__dnnl_bf16()) {
+        trial *t = trial_new("input 3 4 4;linear 4 bias;l2norm", 1, -1);
+        lk__net *net = NULL;
+        lk_error err;
+        lk__net_options options = {.batch = 1, .precision = LK_PRECISION_BF16};
+        assert_int_equal(lk__net_new(&t->spec, &t->weights, &options, &net, &err), LK_INVALID);
+        assert_non_null(strstr(err.message, "bf16"));
+        trial_free(t);
+        return;
+    }
+    check_bf16("input 3 13 10;conv 16 kernel 3 stride 2 pad 1;batchnorm;prelu;conv 32 kernel "
+               "1;batchnorm;gdconv;l2norm",
+               8, 0.02, 0.05);
+    check_bf16(
+        "input 3 13 14;conv 16 kernel 3 pad 1 bias;relu;maxpool kernel 2 stride 2;conv 32 kernel 1 bias;relu;"
+        "maxpool kernel 3 stride 2 pad 1;linear 8 bias;l2norm",
+        8, 0.02, 0.4); /* rounding lets another place win, and the gradient goes there */
+    check_bf16("input 3 14 13;conv 16 kernel 1 bias;conv 32 kernel 3 pad 1 bias;prelu;conv 16 kernel 3 pad "
+               "1;batchnorm;"
+               "prelu;avgpool;linear 8;l2norm",
+               8, 0.05, 0.2); /* Winograd */
+    check_bf16(
+        "input 3 13 10;conv 16 kernel 1;batchnorm;prelu;save;conv 32 kernel 1;batchnorm;prelu;dwconv kernel "
+        "3 pad "
+        "1;batchnorm;prelu;conv 16 kernel 1;batchnorm;add;dwconv kernel 5 stride 2 pad 2;batchnorm;prelu;"
+        "gdconv;batchnorm;linear 8;batchnorm;l2norm",
+        8, 0.04, 0.1);
+    check_bf16("input 3 9 7;conv 5 kernel 3 pad 1;batchnorm;prelu;save;dwconv kernel 3 pad "
+               "1;batchnorm;add;prelu;conv 20 "
+               "kernel 3 stride 2;avgpool;l2norm",
+               8, 0.02, 0.05); /* no whole blocks */
+}
+
+/* ---- any number of threads gives the same bits ----------------------------------------------------------
+ */
 
 static void run_net(const char *text, int threads, float **kept, size_t *kept_count) {
     lk__threads_set(threads);
@@ -273,13 +396,15 @@ static void test_threads(void **state) {
         "input 5 13 7;batchnorm;prelu;save;batchnorm;add;relu;save;gdconv;swap;avgpool;add;l2norm",
         "input 3 13 7;conv 32 kernel 3 stride 2 pad 1;batchnorm;prelu;save;conv 32 kernel 3 pad "
         "1;batchnorm;add;prelu;dwconv kernel 3;batchnorm;gdconv;linear 8;l2norm",
-        "input 3 16 16;conv 16 kernel 3 pad 1 bias;relu;maxpool kernel 2 stride 2;conv 32 kernel 3 pad 1 bias;relu;"
+        "input 3 16 16;conv 16 kernel 3 pad 1 bias;relu;maxpool kernel 2 stride 2;conv 32 kernel 3 pad 1 "
+        "bias;relu;"
         "linear 8;l2norm",
     };
     for (int i = 0; i < 3; i++) {
         float *kept = NULL;
         size_t count = 0;
-        for (int turn = 0; turn < 5; turn++) run_net(nets[i], (const int[]){1, 1, 2, 3, 5}[turn], &kept, &count);
+        for (int turn = 0; turn < 5; turn++)
+            run_net(nets[i], (const int[]){1, 1, 2, 3, 5}[turn], &kept, &count);
         free(kept);
     }
 }
@@ -301,6 +426,7 @@ int main(void) {
         cmocka_unit_test(test_input_read_twice),
         cmocka_unit_test(test_ready_nets),
         cmocka_unit_test(test_bad_batch),
+        cmocka_unit_test(test_bf16),
         cmocka_unit_test(test_threads),
     };
     lk__threads_set(1); /* these nets are too small to share */
