@@ -231,8 +231,11 @@ static lk_status set_up(trainer *t, lk_error *err) {
         status = lk__train_data_validation(&t->people, o, t->spec.w, t->spec.h, &t->validation, err);
     if (status == LK_OK) status = open_log(t, err);
     if (status == LK_OK && (o->minutes > 0 || o->epochs > 0)) {
-        status = lk__net_new(&t->spec, &t->weights,
-                             &(lk__net_options){t->batch, true, o->precision, o->ranks}, &t->net, err);
+        status = lk__net_new(
+            &t->spec, &t->weights,
+            &(lk__net_options){
+                .batch = t->batch, .training = true, .precision = o->precision, .ranks = o->ranks},
+            &t->net, err);
         if (status == LK_OK) status = start_loader(t, err);
     }
     return status;

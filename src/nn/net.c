@@ -52,6 +52,7 @@ static lk__act *new_act(lk__net *net, int c, int h, int w, lk_precision type) {
 static int images_a_call(const lk__net *net, const lk__layer *l) {
     double in = (double)l->in_c * l->in_h * l->in_w, out = (double)l->out_c * l->out_h * l->out_w;
     double weights = (double)l->out * l->in_c * l->kernel * l->kernel, most = 192e3 + weights;
+    if (!net->options.training) return net->part;
     int images = 1;
     int fewest =
         l->kind == LK__LINEAR ? 2 : 4; /* calls a batch: threads share them; a linear layer is small */
@@ -336,16 +337,16 @@ static lk_status bind(lk__net *net, size_t acts_bytes, lk_error *err) {
 
 /* Inference: how many images go through the net together: a divisor of the batch that leaves a part for every
  * worker, few enough that the largest activations stay in the cache. */
-static int part_of(const lk__spec *spec, int batch, int workers) {
+static int part_of(const lk__spec *spec, const lk__net_options *options, int workers) {
     double largest = 1, most = 1 << 20;
     for (int i = 0; i < spec->count; i++) {
         const lk__layer *l = &spec->layers[i];
         double both = (double)l->in_c * l->in_h * l->in_w + (double)l->out_c * l->out_h * l->out_w;
         if (both > largest) largest = both;
     }
-    int part = 1;
-    for (int i = 2; i <= batch; i++)
-        if (batch % i == 0 && batch / i >= workers && i * largest <= most) part = i;
+    int part = 1, limit = options->part_most > 0 ? options->part_most : options->batch;
+    for (int i = 2; i <= limit; i++)
+        if (options->batch % i == 0 && options->batch / i >= workers && i * largest <= most) part = i;
     return part;
 }
 
@@ -390,7 +391,7 @@ lk_status lk__net_new(const lk__spec *spec, lk__weights *weights, const lk__net_
     net->options = *options;
     net->weights = weights;
     net->workers = lk__threads();
-    net->part = options->training ? options->batch : part_of(spec, options->batch, net->workers);
+    net->part = options->training ? options->batch : part_of(spec, options, net->workers);
     net->worker = calloc((size_t)net->workers, sizeof *net->worker);
     net->streams = calloc((size_t)net->workers, sizeof *net->streams);
     lk_status status = net->worker && net->streams ? make_steps(net, spec, err)

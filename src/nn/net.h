@@ -91,6 +91,7 @@ typedef struct lk__net_options {
     int batch;
     bool training; /* batch statistics, and backward possible */
     lk_precision precision;
+    int part_most; /* inference: at most so many images go through the net together; 0: as many as suit it */
     const lk_ranks
         *ranks; /* training: statistics and gradients are those of all ranks' batches; NULL: alone */
 } lk__net_options;
