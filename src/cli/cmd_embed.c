@@ -14,7 +14,7 @@ typedef struct embed_options {
     const char *model, *output;
     format format;
     lk_crop crop;
-    int threads;
+    cli_compute compute;
     cli_photo *photos;
     size_t count;
 } embed_options;
@@ -34,29 +34,23 @@ static const struct argp_option option_list[] = {
     CLI_OPTION_JSON,
     {"output", 'o', "FILE", 0, "Write here instead of to standard output", 0},
     CLI_OPTION_CROP,
-    CLI_OPTION_THREADS,
+    CLI_OPTIONS_COMPUTE,
     {0}};
 
-static const cli_number numbers[] = {
-    {CLI_KEY_THREADS, CLI_INT, offsetof(embed_options, threads), 0, CLI_THREADS_MAX}, {0}};
+static const cli_number numbers[] = {CLI_NUMBERS_COMPUTE(embed_options), {0}};
 
 static char *help(int key, const char *text, void *input) {
     return cli_number_help(numbers, key, text, input);
 }
 
-static format format_parse(const char *arg, struct argp_state *state) {
-    static const char *const names[] = {"text", "json", "npy"};
-    for (int i = 0; i < 3; i++)
-        if (strcmp(arg, names[i]) == 0) return (format)i;
-    argp_error(state, "--format: '%s' is not one of text, json, npy", arg);
-    return FORMAT_TEXT;
-}
+static const char *const format_names[] = {
+    [FORMAT_TEXT] = "text", [FORMAT_JSON] = "json", [FORMAT_NPY] = "npy", NULL};
 
 static error_t parse(int key, char *arg, struct argp_state *state) {
     embed_options *o = state->input;
     switch (key) {
     case 'o': o->output = arg; return 0;
-    case KEY_FORMAT: o->format = format_parse(arg, state); return 0;
+    case KEY_FORMAT: o->format = (format)cli_name_option(format_names, key, arg, state); return 0;
     case CLI_KEY_JSON: o->format = FORMAT_JSON; return 0;
     case CLI_KEY_CROP: o->crop = cli_crop_option(arg, state); return 0;
     case ARGP_KEY_ARG:
@@ -150,7 +144,7 @@ static int embed(embed_options *o) {
         writer w = {output.file, o->format, lk_model_dim(model), o->photos};
         cli_bad bad = {0};
         if (w.format == FORMAT_NPY) npy_header(&w, o->count);
-        lk_status status = cli_embed(model, o->threads, o->photos, o->count, on_vector, &w, &bad, &err);
+        lk_status status = cli_embed(model, &o->compute, o->photos, o->count, on_vector, &w, &bad, &err);
         if (status != LK_OK) code = cli_fail(&err);
         int written = cli_output_close(&output, status == LK_OK);
         if (code == CLI_OK) code = written;

@@ -11,7 +11,7 @@ typedef struct enroll_options {
     const char *gallery, *model, *person;
     cli_sources sources; /* folders of people; with --person, photos of that person */
     lk_crop crop;
-    int threads;
+    cli_compute compute;
 } enroll_options;
 
 enum { KEY_PERSON = CLI_KEY_VERB };
@@ -29,11 +29,10 @@ static const struct argp_option option_list[] = {
      "The model that makes the vectors (default: the gallery's own, if it exists)", 0},
     {"person", KEY_PERSON, "NAME", 0, "Who the PHOTOs show", 0},
     CLI_OPTION_CROP,
-    CLI_OPTION_THREADS,
+    CLI_OPTIONS_COMPUTE,
     {0}};
 
-static const cli_number numbers[] = {
-    {CLI_KEY_THREADS, CLI_INT, offsetof(enroll_options, threads), 0, CLI_THREADS_MAX}, {0}};
+static const cli_number numbers[] = {CLI_NUMBERS_COMPUTE(enroll_options), {0}};
 
 static char *help(int key, const char *text, void *input) {
     return cli_number_help(numbers, key, text, input);
@@ -156,6 +155,8 @@ static lk_status gallery_open(enrollment *e, lk_model **model, bool *made, lk_er
         return status;
     }
     status = lk_model_open(o->model, model, err);
+    /* Nor may a precision that this processor refuses leave one: without photos, cli_embed only asks. */
+    if (status == LK_OK) status = cli_embed(*model, &o->compute, NULL, 0, NULL, NULL, NULL, err);
     if (status != LK_OK) return status;
     char *path = realpath(o->model, NULL); /* so that the gallery is of use from any folder */
     lk_vector_kind kind = cli_model_kind(*model, path ? path : o->model);
@@ -182,7 +183,7 @@ static int enroll_all(enrollment *e, const lk_model *model, bool made) {
     lk_error err = {0}, commit_err;
     if (e->dataset) cli_dataset_skipped(e->dataset, &e->bad);
     lk_status status =
-        cli_embed(model, e->options->threads, e->photos, e->count, on_vector, e, &e->bad, &err);
+        cli_embed(model, &e->options->compute, e->photos, e->count, on_vector, e, &e->bad, &err);
     int code = CLI_OK;
     if (status != LK_OK) code = cli_fail(&err);
     /* Photos enrolled before a stop or an error are good; keep them. */

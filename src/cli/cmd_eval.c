@@ -16,7 +16,7 @@ typedef struct eval_options {
     size_t gallery_photos; /* of each person; 0: half */
     size_t limit_people;   /* 0: all */
     uint64_t seed;
-    int threads;
+    cli_compute compute;
     cli_style style;
 } eval_options;
 
@@ -42,14 +42,14 @@ static const struct argp_option option_list[] = {
     CLI_OPTION_CROP,
     CLI_OPTION_JSON,
     CLI_OPTION_TSV,
-    CLI_OPTION_THREADS,
+    CLI_OPTIONS_COMPUTE,
     {0}};
 
 static const cli_number numbers[] = {
     {KEY_GALLERY_PHOTOS, CLI_SIZE, offsetof(eval_options, gallery_photos), 0, 1e6},
     {KEY_LIMIT, CLI_SIZE, offsetof(eval_options, limit_people), 0, 1e9},
     {CLI_KEY_SEED, CLI_SEED, offsetof(eval_options, seed), 0, 0},
-    {CLI_KEY_THREADS, CLI_INT, offsetof(eval_options, threads), 0, CLI_THREADS_MAX},
+    CLI_NUMBERS_COMPUTE(eval_options),
     {0}};
 
 static char *help(int key, const char *text, void *input) {
@@ -424,7 +424,7 @@ static int run_measure(run *r, const lk_model *model, cli_bad *bad) {
     r->dim = lk_model_dim(model);
     r->vectors = cli_alloc(r->count * (size_t)r->dim, sizeof *r->vectors);
     r->usable = cli_alloc(r->count, sizeof *r->usable);
-    lk_status status = cli_embed(model, r->options->threads, r->photos, r->count, on_vector, r, bad, &err);
+    lk_status status = cli_embed(model, &r->options->compute, r->photos, r->count, on_vector, r, bad, &err);
     if (status == LK_OK && r->options->pairs) status = run_verify(r, &err);
     if (status == LK_OK && r->dataset) status = run_identify(r, &err);
     if (status != LK_OK) return cli_fail(&err);

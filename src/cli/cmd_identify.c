@@ -13,7 +13,7 @@ typedef struct identify_options {
     size_t count, k;
     double threshold; /* NaN: the gallery's */
     lk_crop crop;
-    int threads;
+    cli_compute compute;
     cli_style style;
 } identify_options;
 
@@ -32,13 +32,13 @@ static const struct argp_option option_list[] = {
     CLI_OPTION_CROP,
     CLI_OPTION_JSON,
     CLI_OPTION_TSV,
-    CLI_OPTION_THREADS,
+    CLI_OPTIONS_COMPUTE,
     {0}};
 
 static const cli_number numbers[] = {
     {'k', CLI_SIZE, offsetof(identify_options, k), 1, 1e6},
     {CLI_KEY_THRESHOLD, CLI_REAL, offsetof(identify_options, threshold), -1, 1},
-    {CLI_KEY_THREADS, CLI_INT, offsetof(identify_options, threads), 0, CLI_THREADS_MAX},
+    CLI_NUMBERS_COMPUTE(identify_options),
     {0}};
 
 static char *help(int key, const char *text, void *input) {
@@ -154,7 +154,7 @@ static int identify_with(identify_options *o, lk_gallery *gallery, const lk_mode
     cli_bad bad = {0};
     lk_error err = {0};
     int code = CLI_OK;
-    if (cli_embed(model, o->threads, o->photos, o->count, on_vector, &a, &bad, &err) != LK_OK)
+    if (cli_embed(model, &o->compute, o->photos, o->count, on_vector, &a, &bad, &err) != LK_OK)
         code = cli_fail(&err);
     if (a.tsv) cli_table_print(a.tsv, CLI_TSV);
     if (code == CLI_OK && bad.count)

@@ -40,7 +40,6 @@ enum {
     KEY_WEIGHT_DECAY,
     KEY_MOMENTUM,
     KEY_WARMUP,
-    KEY_PRECISION,
     KEY_AUGMENT,
     KEY_HOLDOUT,
     KEY_VALIDATE,
@@ -92,7 +91,7 @@ static const struct argp_option option_list[] = {
     {"weight-decay", KEY_WEIGHT_DECAY, "R", 0, "Weight decay", 5},
     {"momentum", KEY_MOMENTUM, "R", 0, "Momentum of sgd", 5},
     {"warmup", KEY_WARMUP, "SHARE", 0, "Share of training in which the learning rate rises", 5},
-    {"precision", KEY_PRECISION, "NAME", 0,
+    {"precision", CLI_KEY_PRECISION, "NAME", 0,
      "f32, or bf16: half the memory, and faster on processors that know it; the weights stay f32", 5},
     {"log", KEY_LOG, "CSV", 0, "Write progress to this file too", 6},
     {"checkpoint-minutes", KEY_CHECKPOINT, "M", 0, "Time between checkpoints (MODEL.checkpoint)", 6},
@@ -119,30 +118,22 @@ static const cli_number numbers[] = {
     {KEY_HOLDOUT, CLI_REAL, TRAIN(holdout), 0, 0.9},
     {KEY_CHECKPOINT, CLI_REAL, TRAIN(checkpoint_minutes), 0.01, 1e6},
     {KEY_VALIDATE_MINUTES, CLI_REAL, TRAIN(validate_minutes), 0.01, 1e6},
+    {CLI_KEY_PRECISION, CLI_PRECISION, TRAIN(precision), 0, 0},
     {CLI_KEY_SEED, CLI_SEED, TRAIN(seed), 0, 0},
     {CLI_KEY_THREADS, CLI_INT, TRAIN(threads), 0, CLI_THREADS_MAX},
     {0}};
 
 static const char *const mining_names[] = {[LK_MINING_RANDOM] = "random",
                                            [LK_MINING_SEMI_HARD] = "semi-hard",
-                                           [LK_MINING_BATCH_HARD] = "batch-hard"};
-static const char *const optimizer_names[] = {[LK_OPTIMIZER_ADAMW] = "adamw", [LK_OPTIMIZER_SGD] = "sgd"};
-static const char *const precision_names[] = {[LK_PRECISION_F32] = "f32", [LK_PRECISION_BF16] = "bf16"};
-
-static int name_find(const char *const *names, int count, const char *arg, const char *option,
-                     struct argp_state *state) {
-    for (int i = 0; i < count; i++)
-        if (strcmp(names[i], arg) == 0) return i;
-    argp_error(state, "--%s: '%s' is not one of %s, %s%s%s", option, arg, names[0], names[1],
-               count > 2 ? ", " : "", count > 2 ? names[2] : "");
-    return 0;
-}
+                                           [LK_MINING_BATCH_HARD] = "batch-hard",
+                                           NULL};
+static const char *const optimizer_names[] = {
+    [LK_OPTIMIZER_ADAMW] = "adamw", [LK_OPTIMIZER_SGD] = "sgd", NULL};
 
 static char *help(int key, const char *text, void *input) {
     const train_options *o = input;
     if (key == KEY_MINING) return cli_format("%s (default %s)", text, mining_names[o->train.mining]);
     if (key == KEY_OPTIMIZER) return cli_format("%s (default %s)", text, optimizer_names[o->train.optimizer]);
-    if (key == KEY_PRECISION) return cli_format("%s (default %s)", text, precision_names[o->train.precision]);
     if (key == KEY_NET && o->train.net) return cli_format("%s (default %s)", text, o->train.net);
     if (key == CLI_KEY_CROP && o->train.crop.centre > 0)
         return cli_format("%s (default %g)", text, o->train.crop.centre);
@@ -181,12 +172,9 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
     case KEY_RESUME: o->train.resume = 1; return 0;
     case KEY_VALIDATE: cli_sources_add(&o->validate, arg, state); return 0;
     case CLI_KEY_CROP: o->train.crop = cli_crop_option(arg, state); return 0;
-    case KEY_MINING: o->train.mining = (lk_mining)name_find(mining_names, 3, arg, "mining", state); return 0;
+    case KEY_MINING: o->train.mining = (lk_mining)cli_name_option(mining_names, key, arg, state); return 0;
     case KEY_OPTIMIZER:
-        o->train.optimizer = (lk_optimizer)name_find(optimizer_names, 2, arg, "optimizer", state);
-        return 0;
-    case KEY_PRECISION:
-        o->train.precision = (lk_precision)name_find(precision_names, 2, arg, "precision", state);
+        o->train.optimizer = (lk_optimizer)cli_name_option(optimizer_names, key, arg, state);
         return 0;
     case ARGP_KEY_ARG: cli_sources_add(&o->sources, arg, state); return 0;
     case ARGP_KEY_END: parse_end(o, state); return 0;

@@ -12,7 +12,7 @@ typedef struct verify_options {
     size_t count;
     double threshold; /* NaN: the model's */
     lk_crop crop;
-    int threads;
+    cli_compute compute;
     cli_style style;
 } verify_options;
 
@@ -26,12 +26,12 @@ static const struct argp_option option_list[] = {
     CLI_OPTION_CROP,
     CLI_OPTION_JSON,
     CLI_OPTION_TSV,
-    CLI_OPTION_THREADS,
+    CLI_OPTIONS_COMPUTE,
     {0}};
 
 static const cli_number numbers[] = {
     {CLI_KEY_THRESHOLD, CLI_REAL, offsetof(verify_options, threshold), -1, 1},
-    {CLI_KEY_THREADS, CLI_INT, offsetof(verify_options, threads), 0, CLI_THREADS_MAX},
+    CLI_NUMBERS_COMPUTE(verify_options),
     {0}};
 
 static char *help(int key, const char *text, void *input) {
@@ -104,7 +104,7 @@ static int verify_with(verify_options *o, const lk_model *model) {
     cli_bad bad = {0};
     lk_error err;
     int code = CLI_OK;
-    if (cli_embed(model, o->threads, o->photos, 2, on_vector, &two, &bad, &err) != LK_OK)
+    if (cli_embed(model, &o->compute, o->photos, 2, on_vector, &two, &bad, &err) != LK_OK)
         code = cli_fail(&err);
     if (code == CLI_OK && bad.count) code = CLI_INPUT;
     cli_bad_finish(&bad, false);

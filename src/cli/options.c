@@ -1,5 +1,5 @@
-/* options.c: text from the command line into numbers, crops and folders. One table a verb says what each
- * number may be; the same table gives --help its live defaults, so the two cannot disagree. */
+/* options.c: text from the command line into numbers, names, crops and folders. One table a verb says what
+ * each number may be; the same table gives --help its live defaults, so the two cannot disagree. */
 #include "cli.h"
 
 #include <errno.h>
@@ -37,6 +37,24 @@ static void bad_number(struct argp_state *state, const cli_number *number, const
     free(shown);
 }
 
+int cli_name_option(const char *const *names, int key, const char *arg, struct argp_state *state) {
+    for (int i = 0; names[i]; i++)
+        if (strcmp(names[i], arg) == 0) return i;
+    char *list = cli_format("%s", names[0]);
+    for (int i = 1; names[i]; i++) {
+        char *longer = cli_format("%s, %s", list, names[i]);
+        free(list);
+        list = longer;
+    }
+    char *shown = cli_escape(arg, false);
+    argp_error(state, "--%s: '%s' is not one of %s", option_name(state->root_argp, key), shown, list);
+    free(shown);
+    free(list);
+    return 0;
+}
+
+static const char *const precision_names[] = {[LK_PRECISION_F32] = "f32", [LK_PRECISION_BF16] = "bf16", NULL};
+
 /* Plain decimal digits only: strtoull alone takes "-1" for the largest number and " 5" for 5. */
 static bool parse_whole(const char *arg, unsigned long long *value) {
     if (!*arg || arg[strspn(arg, "0123456789")]) return false;
@@ -57,6 +75,10 @@ error_t cli_number_parse(const cli_number *table, int key, const char *arg, void
     const cli_number *number = number_find(table, key);
     if (!number) return ARGP_ERR_UNKNOWN;
     void *field = (char *)options + number->offset;
+    if (number->kind == CLI_PRECISION) {
+        *(lk_precision *)field = (lk_precision)cli_name_option(precision_names, key, arg, state);
+        return 0;
+    }
     unsigned long long whole = 0;
     double real = 0;
     bool good = number->kind == CLI_REAL ? parse_real(arg, &real) : parse_whole(arg, &whole);
@@ -71,6 +93,7 @@ error_t cli_number_parse(const cli_number *table, int key, const char *arg, void
     case CLI_SIZE: *(size_t *)field = (size_t)whole; break;
     case CLI_SEED: *(uint64_t *)field = whole; break;
     case CLI_REAL: *(double *)field = real; break;
+    case CLI_PRECISION: break;
     }
     return 0;
 }
@@ -83,6 +106,8 @@ char *cli_number_help(const cli_number *table, int key, const char *text, const 
     case CLI_INT: return cli_format("%s (default %d)", text, *(const int *)field);
     case CLI_SIZE: return cli_format("%s (default %zu)", text, *(const size_t *)field);
     case CLI_SEED: return cli_format("%s (default %llu)", text, (unsigned long long)*(const uint64_t *)field);
+    case CLI_PRECISION:
+        return cli_format("%s (default %s)", text, precision_names[*(const lk_precision *)field]);
     case CLI_REAL: break;
     }
     double real = *(const double *)field;

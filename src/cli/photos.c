@@ -152,7 +152,20 @@ static void show_progress(size_t done, size_t count, double started) {
                  count, rate, cli_clock(rate > 0 ? (double)(count - done) / rate : -1, left));
 }
 
-lk_status cli_embed(const lk_model *model, int threads, const cli_photo *photos, size_t count,
+/* A precision that the library refuses was asked for by an option, whose name the library does not know. */
+static lk_status embedder_new(const lk_model *model, int batch_most, const cli_compute *compute,
+                              lk_embedder **out, lk_error *err) {
+    lk_error why = {0};
+    lk_status status = lk_embedder_new(model, batch_most, compute->threads, compute->precision, out, &why);
+    if (status == LK_OK || !err) return status;
+    bool refused = status == LK_INVALID && compute->precision == LK_PRECISION_BF16;
+    err->status = status;
+    snprintf(err->message, sizeof err->message, "%s%.700s", refused ? "with --precision bf16: " : "",
+             why.message);
+    return status;
+}
+
+lk_status cli_embed(const lk_model *model, const cli_compute *compute, const cli_photo *photos, size_t count,
                     cli_vector_fn fn, void *context, cli_bad *bad, lk_error *err) {
     batch b = {.model = model,
                .photos = photos,
@@ -161,7 +174,7 @@ lk_status cli_embed(const lk_model *model, int threads, const cli_photo *photos,
                .context = context,
                .bad = bad};
     int most = count < BATCH ? (int)count : BATCH;
-    lk_status status = lk_embedder_new(model, most ? most : 1, threads, LK_PRECISION_F32, &b.embedder, err);
+    lk_status status = embedder_new(model, most ? most : 1, compute, &b.embedder, err);
     if (status != LK_OK) return status;
     b.vectors = cli_alloc(BATCH * b.dim, sizeof *b.vectors);
     cli_catch_signals();

@@ -4,15 +4,15 @@
  * at a time: a few images, or a few runs of one block of channels, small enough to stay in the cache of the
  * core that works on it. Everything around the kernel itself is the same for all steps and is done in run.c,
  * on the same unit while it is hot: normalising what is read, statistics of what is written, the gradient
- * through norm and rectifier.
+ * through norm and rectifier. Steps that are `raw` do that themselves, where they can in a pass they make
+ * anyway.
  *
- * Activations lie in blocks of channels, as the vector kernels want them:
+ * Activations lie in blocks of channels, as the vector kernels want them, from the first convolution to the
+ * last, so that nothing is reordered between layers:
  *
- *   (n, C / block, h * w, block)    block = 16 with AVX-512, 8 with AVX2; 1 (plain n, C, h, w) if C is no
- * multiple
+ *   (n, C / block, h * w, block)    block 16 with AVX-512, 8 with AVX2; 1 (n, C, h, w) if C is no multiple
  *
- * from the first convolution to the last, so that nothing is reordered between layers. One (h * w, block) is
- * a run. */
+ * One (h * w, block) is a run. */
 #ifndef LK_OP_H
 #define LK_OP_H
 
@@ -26,10 +26,11 @@ typedef struct lk__norm lk__norm;
 typedef struct lk__act {
     int n, c, h, w, block;
     lk_precision type;
-    lk__norm
-        *norm; /* what is stored comes before batch norm and rectifier: a reader applies them. NULL: none */
-    bool late; /* inference: its reader applies norm, as in training; else it was applied when written */
-    size_t value, grad; /* where in the arena; SIZE_MAX: no gradient is kept */
+    /* Batch norm and rectifier that what is stored still waits for: a reader applies them. NULL: none. In
+     * inference they were applied when it was written, unless it is `late`. */
+    lk__norm *norm;
+    bool late;
+    size_t value, grad; /* places among the activations of a worker; grad in training only */
     int value_buffer, grad_buffer;
 } lk__act;
 
@@ -49,19 +50,19 @@ static inline size_t lk__act_run_bytes(const lk__act *a) {
 
 /* One call of a step's kernel. */
 typedef struct lk__job {
-    int worker;       /* which thread's scratch memory this is */
-    int lane;         /* which of the sums over the batch this unit adds to */
-    bool lane_begins; /* first unit of its lane: write the sum, do not add */
-    size_t run, runs; /* of the steps by run: which runs of the batch */
-    const void *in[2];
-    void *out;
-    const void *dout;
-    void *din[2]; /* NULL: nobody wants it */
-    /* Steps that are `raw`: in and dout are as stored, and this has to be done to them (NULL: nothing). */
-    const lk__norm *in_norm[2], *out_norm;
-    const void *y;     /* what forward wrote, for out_norm */
+    int worker;        /* which thread's scratch memory this is */
+    bool lane_begins;  /* first unit of its lane: write the sum, do not add */
+    size_t run, runs;  /* steps by run: which runs of the batch */
+    const void *in[2]; /* forward, and backward if needs_x */
+    void *out;         /* forward */
+    const void *dout;  /* backward */
+    void *din[2];      /* backward; NULL: nobody wants it */
     void *sum, *spare; /* (weight_bytes) each: this lane's sum over the batch, and a place beside it */
     void *scratch;     /* (scratch_bytes) */
+    /* For raw steps: in, dout and y (what forward wrote) are as stored, and these are what they wait for; in
+     * inference out_norm is what out has to be given. NULL: nothing. */
+    const lk__norm *in_norm[2], *out_norm;
+    const void *y;
 } lk__job;
 
 /* What a step reads, and in backward where its gradient goes. */
@@ -98,7 +99,7 @@ struct lk__op {
 typedef struct lk__context {
     dnnl_engine_t engine;
     dnnl_stream_t *streams; /* (workers) */
-    int workers, lanes_most;
+    int workers;
     const lk_ranks *ranks;
     lk__weights *weights;
     const lk__layer *layer;

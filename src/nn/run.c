@@ -139,7 +139,6 @@ static void backward_call(const lk__net *net, lk__op *op, int worker, int lane, 
                           size_t count) {
     const lk__worker *w = &net->worker[worker];
     lk__job job = {.worker = worker,
-                   .lane = lane,
                    .lane_begins = begins,
                    .run = first,
                    .runs = count,

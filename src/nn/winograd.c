@@ -378,17 +378,21 @@ static void winograd_forward(lk__op *op, const lk__job *job) {
              job);
 }
 
-/* db (k) += sums of dy, each run's through a frame. */
+/* db (16) += the sum over a frame without padding. */
+LK__CLONES static void add_frame(const plane *p, const float *frame, float *db) {
+    lk__v16 s = {0};
+    for (int i = 0; i < p->h; i++)
+        for (int j = 0; j < p->w; j++) s += *(const lk__v16 *)(frame + (i * frame_width(p) + j) * LANES);
+    *(lk__v16 *)db += s;
+}
+
 static void add_bias(const winograd *o, const plane *p, const source *dy, const lk__job *job) {
     float *db = (float *)job->sum + (size_t)P * (size_t)o->c * (size_t)o->k,
           *frame = scratch_of(o, job).frame;
     if (job->lane_begins) memset(db, 0, (size_t)o->k * sizeof *db);
     for (size_t r = 0; r < (size_t)o->op.images * p->blocks; r++) {
         frame_fill(p, dy, r, 0, p->rows, frame);
-        float *to = db + r % p->blocks * LANES;
-        for (int i = 0; i < p->h; i++)
-            for (int j = 0; j < p->w; j++)
-                for (int l = 0; l < LANES; l++) to[l] += frame[(i * frame_width(p) + j) * LANES + l];
+        add_frame(p, frame, db + r % p->blocks * LANES);
     }
 }
 

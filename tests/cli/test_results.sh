@@ -112,4 +112,49 @@ run 0 identify g.gallery $a -k 3 --threshold 0.999 --tsv
 [ "$(wc -l <out)" -eq 4 ] || fail 'not 3 matches'
 run 1 identify g.gallery $a --threshold 1 --crop 0.3 -k 1
 out_has '^unknown (best cosine '
+
+# --precision: f32 is what no option gives; bf16 gives other vectors that point the same way.
+run 0 embed model.safetensors $a $b $c --precision f32 -o f32.txt
+cmp -s v.txt f32.txt || fail '--precision f32 is not the default'
+refusal='^likeness: with --precision bf16: net: bf16 needs a processor with AVX512_BF16'
+if "$LIKENESS" embed model.safetensors $a --precision bf16 2>&1 | grep -q "$refusal"; then
+    echo 'no bf16 on this processor: only that it is refused is looked at'
+else
+    run 0 embed model.safetensors $a $b $c --precision bf16 -o bf16.txt
+    paste f32.txt bf16.txt | awk -F '\t' '
+        { n = split($2, x, " "); split($4, y, " "); dot = differ = 0
+          for (i = 1; i <= n; i++) { dot += x[i] * y[i]; differ += x[i] != y[i] }
+          good += $1 == $3 && n == 16 && differ > 0 && dot > 0.99 }
+        END { exit good != 3 }' || fail 'bf16 gives the vectors of f32, or others altogether'
+    # Every verb passes it on: its figures are those of bf16.
+    run 0 verify model.safetensors $a $b --threshold -1 --json
+    cp out f32.json
+    run 0 verify model.safetensors $a $b --threshold -1 --json --precision bf16
+    ! cmp -s out f32.json || fail 'verify computes bf16 as f32'
+    run 0 eval model.safetensors --pairs pairs.tsv --root people --json
+    cp out f32.json
+    run 0 eval model.safetensors --pairs pairs.tsv --root people --json --precision bf16
+    ! cmp -s out f32.json || fail 'eval computes bf16 as f32'
+    run 0 identify g.gallery $a -k 1 --threshold -1 --json
+    cp out f32.json
+    run 0 identify g.gallery $a -k 1 --threshold 0.99 --json --precision bf16
+    out_has '"person":"person_01","known":true'
+    ! cmp -s out f32.json || fail 'identify computes bf16 as f32'
+    run 0 enroll half.gallery --model model.safetensors people --precision bf16
+    run 0 identify half.gallery $a -k 1 --threshold 0.99 --json
+    out_has '"person":"person_01","known":true'
+    ! cmp -s out f32.json || fail 'enroll computes bf16 as f32'
+fi
+# A processor without bf16 (the environment makes oneDNN take this one for such) says so, and nothing is made.
+export ONEDNN_MAX_CPU_ISA=AVX2
+for arguments in "embed model.safetensors $a -o refused" "verify model.safetensors $a $b --threshold 0" \
+    'eval model.safetensors --identify people' "identify g.gallery $a --threshold 0" \
+    'enroll refused --model model.safetensors people'; do
+    # shellcheck disable=SC2086
+    run 2 $arguments --precision bf16
+    out_empty
+    err_has "$refusal"
+    missing refused
+done
+unset ONEDNN_MAX_CPU_ISA
 done_testing

@@ -63,6 +63,12 @@ mkdir folder
 wrong '^likeness train: folder: ' train folder@big -o m
 wrong 'a model and at least one photo' embed m
 wrong "'csv' is not one of text, json, npy" embed m a --format csv
+wrong "^likeness embed: --precision: 'f16' is not one of f32, bf16$" embed m a --precision f16
+wrong "'' is not one of f32, bf16" verify m a b --precision ''
+wrong "'BF16' is not one of f32, bf16" eval m --identify d --precision BF16
+wrong "'bf16x' is not one of f32, bf16" enroll g --model m d --precision bf16x
+wrong "'1' is not one of f32, bf16" identify g a --precision 1
+wrong "'f64' is not one of f32, bf16" train people -o m --precision f64
 wrong 'a model and two photos' verify m a
 wrong "'c' is one too many" verify m a b c
 wrong "'2' is not a number from -1 to 1" verify m a b --threshold 2
@@ -99,6 +105,11 @@ run 0 verify --help
 out_has 'all cores (default 0)'
 run 0 identify --help
 out_has '(default 5)'
+for verb in embed verify eval enroll identify train; do
+    run 0 "$verb" --help
+    tr -s ' \n' ' ' <out >joined && mv joined out # argp breaks lines where it likes
+    out_has '--precision=NAME f32, or bf16: [^(]* (default f32)'
+done
 run 0 train --help
 out_has 'Triplet margin'
 out_lacks 'default nan'
