@@ -136,8 +136,9 @@ LK_API lk_status lk_model_export_onnx(const lk_model *model, const char *path, l
  * about 0.999. */
 typedef enum lk_precision { LK_PRECISION_F32, LK_PRECISION_BF16 } lk_precision;
 
-/* Scratch memory for up to `max_batch` images at a time on `threads` threads (0: all cores).
- * The model must outlive it. */
+/* Scratch memory for up to `max_batch` images at a time (1 to 2048) on `threads` threads (0: all cores). The
+ * model must outlive it. Vectors of one photo agree to rounding whatever batch it is in. INVALID: a batch, or
+ * bf16 on a processor without AVX512_BF16. */
 LK_API lk_status lk_embedder_new(const lk_model *model, int max_batch, int threads, lk_precision precision,
                                  lk_embedder **out, lk_error *err);
 LK_API void lk_embedder_free(lk_embedder *embedder);

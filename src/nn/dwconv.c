@@ -326,8 +326,9 @@ lk_status lk__dwconv_new(const lk__context *k, const lk__act *x, const lk__act *
     o->weights = malloc(o->op.weight_bytes);
     o->turned = malloc(o->op.weight_bytes);
     if (!o->weights || !o->turned) {
+        lk_status status = lk__fail_memory(err, 2 * o->op.weight_bytes, "a depthwise convolution");
         dwconv_free(&o->op);
-        return lk__fail_memory(err, 2 * o->op.weight_bytes, "a depthwise convolution");
+        return status;
     }
     *out = &o->op;
     return LK_OK;

@@ -53,10 +53,8 @@ static int images_a_call(const lk__net *net, const lk__layer *l) {
     double in = (double)l->in_c * l->in_h * l->in_w, out = (double)l->out_c * l->out_h * l->out_w;
     double weights = (double)l->out * l->in_c * l->kernel * l->kernel, most = 192e3 + weights;
     if (!net->options.training) return net->part;
-    int images = 1;
-    int fewest =
-        l->kind == LK__LINEAR ? 2 : 4; /* calls a batch: threads share them; a linear layer is small */
-    for (int i = 2; i <= net->part && (i == 2 || i <= net->part / fewest); i++)
+    int images = 1, calls = l->kind == LK__LINEAR ? 2 : 4; /* threads share them; a linear layer is small */
+    for (int i = 2; i <= net->part / calls; i++)
         if (net->part % i == 0 && i * (in + out) <= most) images = i;
     return images;
 }
@@ -99,8 +97,6 @@ static lk_status add_step(builder *b, int i, lk__act *residual,
     const lk__layer *l = &b->spec->layers[i];
     lk__context k = context_of(b, i);
     lk__op *op;
-    if (b->net->steps == LK__STEPS_MAX)
-        return lk__fail(b->err, LK_INVALID, "net: more than %d steps", LK__STEPS_MAX);
     lk__act *x = b->now, *y = new_act(b->net, l->out_c, l->out_h, l->out_w, b->net->options.precision);
     if (make == lk__conv_new && lk__winograd_suits(&k, x, y)) make = lk__winograd_new;
     lk_status status = make(&k, x, y, &op, b->err);

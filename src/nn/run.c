@@ -3,7 +3,7 @@
  *
  *   forward    read x (normalise, rectify, convert) -> kernel -> y, and look at y for its batch norm
  *   backward   dy through y's rectifier and norm -> kernel (dx, and this lane's share of dw) -> store dx, and
- * look at it for x's norm
+ *              look at it for x's norm
  *
  * Training goes step by step, since batch norm needs the whole batch before anyone may read; threads share
  * the units of a step. Inference knows its statistics: each thread takes a part of the batch through all

@@ -135,7 +135,7 @@ else
     cp out f32.json
     run 0 eval model.safetensors --pairs pairs.tsv --root people --json --precision bf16
     ! cmp -s out f32.json || fail 'eval computes bf16 as f32'
-    run 0 identify g.gallery $a -k 1 --threshold -1 --json
+    run 0 identify g.gallery $a -k 1 --threshold 0.99 --json
     cp out f32.json
     run 0 identify g.gallery $a -k 1 --threshold 0.99 --json --precision bf16
     out_has '"person":"person_01","known":true'
