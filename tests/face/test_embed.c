@@ -43,7 +43,8 @@ static int teardown(void **state) {
 static lk_embedder *embedder_of(const lk_model *model, int batch, int threads) {
     lk_embedder *e = NULL;
     lk_error err;
-    if (lk_embedder_new(model, batch, threads, LK_PRECISION_F32, &e, &err) != LK_OK) fail_msg("%s", err.message);
+    if (lk_embedder_new(model, batch, threads, LK_PRECISION_F32, &e, &err) != LK_OK)
+        fail_msg("%s", err.message);
     return e;
 }
 

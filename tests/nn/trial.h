@@ -94,7 +94,8 @@ static trial *trial_new(const char *text, int batch, double away) {
 static lk__net *net_of(trial *t, bool training) {
     lk__net *net = NULL;
     lk_error err;
-    if (lk__net_new(&t->spec, &t->weights, &(lk__net_options){.batch = t->batch, .training = training}, &net, &err) != LK_OK)
+    if (lk__net_new(&t->spec, &t->weights, &(lk__net_options){.batch = t->batch, .training = training}, &net,
+                    &err) != LK_OK)
         fail_msg("%s: %s", t->text, err.message);
     for (size_t i = 0; i < t->inputs; i++) lk__net_input(net)[i] = (float)t->input[i];
     return net;
