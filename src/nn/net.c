@@ -432,13 +432,15 @@ int lk__net_costs(const lk__net *net, lk__step_cost *costs) {
         for (int s = 0; s < 2; s++)
             if (op->in[s].act)
                 in += (double)lk__act_count(op->in[s].act) * (double)lk__type_bytes(op->in[s].act->type);
-        double flops = op->flops * net->part;
+        double flops = op->flops * net->part, parts = (double)net->options.batch / net->part;
+        double forward = net->seconds[i][0];
+        for (int w = 0; w < net->workers; w++) forward += net->worker[w].seconds[i] / net->workers;
         costs[i] = (lk__step_cost){.layer = op->layer,
-                                   .forward = net->seconds[i][0],
+                                   .forward = forward,
                                    .backward = net->seconds[i][1],
-                                   .flops_forward = flops,
+                                   .flops_forward = flops * parts,
                                    .flops_backward = op->in[0].wants_grad ? 2 * flops : flops,
-                                   .bytes_forward = in + out,
+                                   .bytes_forward = (in + out) * parts,
                                    /* x and y read again, dy read, dx written */
                                    .bytes_backward = in + 2 * out + (op->in[0].wants_grad ? in : 0)};
         memcpy(costs[i].what, op->what, sizeof costs[i].what);

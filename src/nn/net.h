@@ -115,7 +115,7 @@ void lk__net_backward(lk__net *net, const float *gradient);
 typedef struct lk__step_cost {
     int layer;                            /* the first it does */
     char what[40];                        /* "conv 3x3 64->128 @56 winograd" */
-    double forward, backward;             /* seconds so far, of the calling thread's clock */
+    double forward, backward;             /* seconds so far; inference: mean of the threads */
     double flops_forward, flops_backward; /* of one batch, as the definition counts them */
     double bytes_forward, bytes_backward; /* of activations read and written, of one batch */
 } lk__step_cost;

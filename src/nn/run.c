@@ -282,11 +282,14 @@ static void infer_part(void *context, int i, int n) {
     (void)n;
     for (size_t part; (part = atomic_fetch_add(&job->next, 1)) < job->parts;) {
         w->input = net->input + part * images * photo;
+        double now = lk__seconds();
         for (int s = 0; s < net->steps; s++) {
             lk__op *op = net->step[s];
             size_t units = lk__units(op, net->part), call = lk__units_a_call(op);
             for (size_t u = 0; u < units; u += call)
                 forward_call(net, op, i, u, units - u < call ? units - u : call);
+            double then = now;
+            w->seconds[s] += (now = lk__seconds()) - then;
         }
         memcpy(net->output + part * images * dim, value_at(net, w, y, 0), images * dim * sizeof(float));
     }

@@ -12,6 +12,7 @@ typedef struct lk__worker {
     const float *input; /* the photos that belong to acts */
     char *in[2], *out, *dout, *din[2]; /* places for one unit, in f32 */
     char *scratch, *spare;
+    double seconds[LK__STEPS_MAX]; /* inference: what each step has taken this worker */
 } lk__worker;
 
 struct lk__net {
@@ -27,7 +28,7 @@ struct lk__net {
     float *input, *output;            /* (batch, c, h, w), (batch, dim) */
     char *sums;                       /* (lanes, weight_bytes) of the step at work */
     size_t started;                   /* gradients [started, total) are on their way over the ranks */
-    double seconds[LK__STEPS_MAX][2]; /* forward, backward */
+    double seconds[LK__STEPS_MAX][2]; /* training: forward, backward */
     char *arena;
     size_t arena_bytes;
 };
