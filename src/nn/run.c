@@ -87,11 +87,12 @@ static void forward_call(const lk__net *net, lk__op *op, int worker, size_t firs
                    .runs = count,
                    .out_norm = finishing(net, op->y),
                    .scratch = w->scratch};
-    for (int i = 0; i < 2; i++)
-        if (op->in[i].act)
-            job.in[i] = read(net, w, op, op->in[i].act, span_of(op, op->in[i].act, first, count), w->in[i]);
-    for (int i = 0; i < 2; i++)
-        if (op->in[i].act) job.in_norm[i] = waiting(net, op->in[i].act);
+    for (int i = 0; i < 2; i++) {
+        const lk__act *x = op->in[i].act;
+        if (!x) continue;
+        job.in_norm[i] = waiting(net, x);
+        job.in[i] = read(net, w, op, x, span_of(op, x, first, count), w->in[i]);
+    }
     job.out = op->out_type == op->y->type ? to : w->out;
     op->forward(op, &job);
     written(net, w, op, y, job.out);
@@ -153,7 +154,7 @@ static void backward_call(const lk__net *net, lk__op *op, int worker, int lane, 
         const lk__slot *slot = &op->in[i];
         if (!slot->act) continue;
         span s = span_of(op, slot->act, first, count);
-        job.in_norm[i] = slot->act->norm;
+        job.in_norm[i] = waiting(net, slot->act);
         if (op->needs_x) job.in[i] = read(net, w, op, slot->act, s, w->in[i]);
         if (slot->wants_grad) job.din[i] = straight(op, slot) ? grad_at(w, slot->act, s.run) : w->din[i];
     }
@@ -333,16 +334,13 @@ typedef struct sum {
     int lanes;
 } sum;
 
-LK__CLONES static void add(const float *from, float *to, size_t count) {
-    for (size_t i = 0; i < count; i++) to[i] += from[i];
-}
-
 static void sum_part(void *context, int i, int n) {
     const sum *s = context;
     size_t first, last;
     lk__part(s->count, i, n, &first, &last);
     for (int lane = 1; lane < s->lanes; lane++)
-        add(s->values + (size_t)lane * s->count + first, s->values + first, last - first);
+        lk__add_values(s->values + (size_t)lane * s->count + first, LK_PRECISION_F32, s->values + first,
+                       LK_PRECISION_F32, last - first);
 }
 
 void lk__sum_lanes(float *values, size_t count, int lanes) {

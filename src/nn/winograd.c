@@ -14,7 +14,6 @@
  * makes bf16 possible here: 1 % of noise in y and dw, where direct convolution in bf16 has 0.25 %. */
 #include "nn/op.h"
 
-#include <math.h>
 #include <stdlib.h>
 
 enum { P = 36, TILE = 4, PATCH = 6, LANES = LK__LANES };

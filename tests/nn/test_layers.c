@@ -129,7 +129,8 @@ static void test_linear(void **state) {
     check(2, "input 3 3 4;linear 16 bias;prelu;linear 5;l2norm");
 }
 
-/* Batch norm, residual and rectifier are one step in the net and three in the reference: all combinations. */
+/* Batch norm and rectifier are no steps of the net, and layers of their own in the reference: all
+ * combinations. */
 static void test_norm(void **state) {
     (void)state;
     const int channels[] = {1, 3, 5, 8, 16, 32, 48};
