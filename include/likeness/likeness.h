@@ -15,6 +15,7 @@
 #ifndef LIKENESS_LIKENESS_H
 #define LIKENESS_LIKENESS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -125,6 +126,9 @@ LK_API const char *lk_model_fingerprint(const lk_model *model);
 LK_API double lk_model_threshold(const lk_model *model);
 /* The crop the model expects of a photo when the user gives none. */
 LK_API lk_crop lk_model_crop(const lk_model *model);
+/* Does the model want faces aligned by lk_image_align? Then they are embedded whole: its crop is {.centre =
+ * 1}. */
+LK_API bool lk_model_aligned(const lk_model *model);
 /* Any metadata string by key ("net", "recipe", ...), NULL when absent. */
 LK_API const char *lk_model_metadata(const lk_model *model, const char *key);
 /* Write the net and its weights as an ONNX file, atomically: "photo" (N, 3, h, w) in [-1, 1] to "embedding"
@@ -147,6 +151,52 @@ LK_API void lk_embedder_free(lk_embedder *embedder);
  */
 LK_API lk_status lk_embedder_embed(lk_embedder *embedder, const lk_image *const *images, size_t count,
                                    const lk_crop *crop, float *vectors, lk_error *err);
+
+/* ---- faces in photos ----------------------------------------------------------------------------- */
+
+typedef struct lk_point {
+    float x, y;
+} lk_point;
+
+/* The five points of a face, as one sees them in the photo: the eye on the left, the eye on the right, the
+ * tip of the nose, the corner of the mouth on the left, that on the right. */
+enum { LK_FACE_POINTS = 5 };
+
+typedef struct lk_face {
+    float x, y, width, height; /* box from brow to chin, pixels of the photo; may reach over its border */
+    lk_point point[LK_FACE_POINTS];
+    float confidence; /* 0..1, that this is a face */
+    float quality; /* 0..1, how well it can be recognised: size, sharpness, light, pose (docs/metrics.md) */
+} lk_face;
+
+typedef struct lk_detector lk_detector;
+
+typedef struct lk_detect_options {
+    int size;     /* photos whose longer side has more pixels are shrunk to it before the net looks; faces
+                     down to about 16 pixels are then found. 64 to 4096 */
+    int min_face; /* faces whose box is narrower than this many pixels of the photo are left out */
+    double confidence; /* faces of less are left out */
+    int threads;       /* 0: all cores */
+    lk_precision precision;
+} lk_detect_options;
+/* size 640, min_face 0, confidence the model's own, threads 1, f32. */
+LK_API lk_detect_options lk_detect_options_default(const lk_model *model);
+
+/* A detector made from a model that finds faces (lk_model_open; INVALID for any other). It holds scratch
+ * memory and belongs to one thread at a time; many may share the model, which must outlive them. */
+LK_API lk_status lk_detector_new(const lk_model *model, const lk_detect_options *options, lk_detector **out,
+                                 lk_error *err);
+LK_API void lk_detector_free(lk_detector *detector);
+/* The faces in a photo, widest box first. `faces` has room for `capacity`; the most confident are kept where
+ * there are more. None is no error: *count is 0. */
+LK_API lk_status lk_detector_find(lk_detector *detector, const lk_image *photo, lk_face *faces,
+                                  size_t capacity, size_t *count, lk_error *err);
+
+/* Cut a face out upright, (height, width, 3): the similarity transform (turn, scale, shift; least squares,
+ * Umeyama 1991) that brings its five points closest to the template of aligned faces (docs/formats.md). The
+ * one alignment in training and in use. INVALID: points that are not finite, or all in one place. */
+LK_API lk_status lk_image_align(const lk_image *photo, const lk_point points[LK_FACE_POINTS], int width,
+                                int height, lk_image **out, lk_error *err);
 
 /* ---- vectors ------------------------------------------------------------------------------------ */
 

@@ -97,7 +97,9 @@ static lk_status add_step(builder *b, int i, lk__act *residual,
     const lk__layer *l = &b->spec->layers[i];
     lk__context k = context_of(b, i);
     lk__op *op;
-    lk__act *x = b->now, *y = new_act(b->net, l->out_c, l->out_h, l->out_w, b->net->options.precision);
+    bool flat = l->kind == LK__OUTPUT; /* as a result is handed out */
+    lk__act *x = b->now, *y = flat ? new_act(b->net, l->out_c * l->out_h * l->out_w, 1, 1, LK_PRECISION_F32)
+                                   : new_act(b->net, l->out_c, l->out_h, l->out_w, b->net->options.precision);
     if (make == lk__conv_new && lk__winograd_suits(&k, x, y)) make = lk__winograd_new;
     lk_status status = make(&k, x, y, &op, b->err);
     if (status == LK_OK) append(b, op, i, x, residual, y);
@@ -120,6 +122,26 @@ static lk_status add_norm(builder *b, int i, int *taken) {
     return status == LK_OK ? lk__norm_new(&k, batchnorm, activation, b->now, &b->now->norm, b->err) : status;
 }
 
+static void end_here(builder *b) {
+    b->net->end[b->net->ends++] = b->now;
+    b->net->dim += (size_t)b->now->c;
+}
+
+/* A result on the way; the net goes on from what was saved last. */
+static lk_status add_output(builder *b, int i) {
+    lk_status status = add_step(b, i, NULL, lk__output_new);
+    if (status != LK_OK) return status;
+    end_here(b);
+    if (b->depth > 0) b->now = b->stack[--b->depth];
+    return LK_OK;
+}
+
+static lk_status add_l2norm(builder *b, int i) {
+    lk_status status = add_step(b, i, NULL, lk__l2norm_new);
+    if (status == LK_OK && i + 1 == b->spec->count) end_here(b);
+    return status;
+}
+
 static lk_status add_layer(builder *b, int i, int *taken) {
     lk__act *other;
     *taken = 1;
@@ -138,7 +160,8 @@ static lk_status add_layer(builder *b, int i, int *taken) {
     case LK__GDCONV:
     case LK__AVGPOOL: return add_step(b, i, NULL, lk__global_new);
     case LK__MAXPOOL: return add_step(b, i, NULL, lk__maxpool_new);
-    case LK__L2NORM: return add_step(b, i, NULL, lk__l2norm_new);
+    case LK__OUTPUT: return add_output(b, i);
+    case LK__L2NORM: return add_l2norm(b, i);
     default: return add_step(b, i, NULL, lk__conv_new);
     }
 }
@@ -214,8 +237,10 @@ static void find_lives(builder *b) {
         if (op->y->norm) live(b, op->y->value_buffer, back);
         live(b, op->y->grad_buffer, back);
     }
-    live(b, net->step[net->steps - 1]->y->value_buffer, net->steps); /* the embedding */
-    if (training) live(b, net->step[net->steps - 1]->y->grad_buffer, net->steps);
+    for (int i = 0; i < net->ends; i++) {
+        live(b, net->end[i]->value_buffer, net->steps);
+        if (training) live(b, net->end[i]->grad_buffer, net->steps);
+    }
 }
 
 static bool meet(const buffer *a, const buffer *b) {
@@ -292,10 +317,10 @@ static needs needs_of(const lk__net *net) {
 /* Lays everything out from base (NULL: to know how much it is). */
 static size_t lay_out(lk__net *net, const needs *n, size_t acts_bytes, char *base) {
     size_t at = 0, f = sizeof(float), batch = (size_t)net->options.batch;
-    const lk__act *x = &net->act[0], *y = net->step[net->steps - 1]->y;
+    const lk__act *x = &net->act[0];
     bool training = net->options.training;
     net->input = (float *)(void *)take(base, &at, batch * (size_t)x->c * (size_t)x->h * (size_t)x->w * f);
-    net->output = (float *)(void *)take(base, &at, batch * (size_t)y->c * f);
+    net->output = (float *)(void *)take(base, &at, batch * net->dim * f);
     char *acts = training ? take(base, &at, acts_bytes) : NULL;
     for (int i = 0; i < net->workers; i++) {
         lk__worker *w = &net->worker[i];

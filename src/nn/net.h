@@ -24,10 +24,11 @@ typedef enum lk__kind {
     LK__SAVE,
     LK__SWAP,
     LK__ADD,
+    LK__OUTPUT,
     LK__L2NORM
 } lk__kind;
 
-enum { LK__LAYERS_MAX = 512 };
+enum { LK__LAYERS_MAX = 512, LK__OUTPUTS_MAX = 8 };
 
 typedef struct lk__layer {
     lk__kind kind;
@@ -39,12 +40,16 @@ typedef struct lk__layer {
 
 typedef struct lk__spec {
     int c, h, w; /* input */
-    int count, dim;
+    int count;
+    int dim;     /* numbers that come out: of all outputs */
+    int outputs; /* layers `output`, in their order; 0: the net ends in l2norm and is an embedding */
     lk__layer layers[LK__LAYERS_MAX];
 } lk__spec;
 
 /* Name of a ready net, or text. FORMAT names the line. */
 lk_status lk__spec_parse(const char *text, lk__spec *out, lk_error *err);
+/* The same net over an input of another size, as nets that look at whole photos are used. */
+lk_status lk__spec_parse_sized(const char *text, int width, int height, lk__spec *out, lk_error *err);
 const char *lk__kind_name(lk__kind kind);
 /* Multiply-adds of one forward pass of one image, times two. */
 double lk__spec_flops(const lk__spec *spec);
@@ -102,7 +107,8 @@ lk_status lk__net_new(const lk__spec *spec, lk__weights *weights, const lk__net_
 void lk__net_free(lk__net *net);
 /* (batch, c, h, w): to be filled before forward. */
 float *lk__net_input(lk__net *net);
-/* Take the weights as they are now; then run. Returns (batch, dim), valid until the next forward. */
+/* Take the weights as they are now; then run. Returns (batch, dim), valid until the next forward; of a net
+ * with outputs each in turn, as (h, w, c). */
 void lk__net_load(lk__net *net);
 const float *lk__net_forward(lk__net *net);
 /* Inference of the first `images` only: (images, dim) of the output are meant. */

@@ -362,6 +362,7 @@ static int put_layer(graph *g, int i) {
     case LK__SWAP: swap(g); break;
     case LK__ADD: put_add(g, i); break;
     case LK__L2NORM: put_l2norm(g, i); break;
+    case LK__OUTPUT: break; /* refused by lk__onnx_write */
     }
     return 1;
 }
@@ -417,6 +418,9 @@ static void put_model(graph *g) {
 lk_status lk__onnx_write(const char *path, const lk__spec *spec, const lk__weights *weights,
                          const lk__onnx_text *text, lk_error *err) {
     size_t channels = 0;
+    if (spec->outputs)
+        return lk__fail(err, LK_INVALID, "%s: only nets that end in l2norm are written as ONNX, not one of several outputs",
+                        path);
     for (int i = 0; i < spec->count; i++)
         if ((size_t)spec->layers[i].out_c > channels) channels = (size_t)spec->layers[i].out_c;
     graph *g = calloc(1, sizeof *g);

@@ -124,6 +124,9 @@ lk_status lk__maxpool_new(const lk__context *context, const lk__act *x, const lk
                           lk_error *err);
 lk_status lk__add_new(const lk__context *context, const lk__act *x, const lk__act *y, lk__op **out,
                       lk_error *err);
+/* To (h, w, c), flat. */
+lk_status lk__output_new(const lk__context *context, const lk__act *x, const lk__act *y, lk__op **out,
+                         lk_error *err);
 lk_status lk__l2norm_new(const lk__context *context, const lk__act *x, const lk__act *y, lk__op **out,
                          lk_error *err);
 

@@ -217,6 +217,28 @@ static void backward_part(void *context, int i, int n) {
     }
 }
 
+/* The results of `images` images, side by side: output (images, dim). */
+static void collect(const lk__net *net, const lk__worker *w, int images, float *output) {
+    size_t at = 0;
+    for (int e = 0; e < net->ends; at += (size_t)net->end[e++]->c) {
+        size_t c = (size_t)net->end[e]->c;
+        const float *value = (const float *)(const void *)(w->acts + net->end[e]->value);
+        for (size_t i = 0; i < (size_t)images; i++)
+            memcpy(output + i * net->dim + at, value + i * c, c * sizeof *value);
+    }
+}
+
+/* The other way: the gradient of the results (batch, dim) to each of them. */
+static void hand_back(const lk__net *net, const float *gradient) {
+    size_t at = 0;
+    for (int e = 0; e < net->ends; at += (size_t)net->end[e++]->c) {
+        size_t c = (size_t)net->end[e]->c;
+        float *grad = (float *)(void *)(net->worker[0].acts + net->end[e]->grad);
+        for (size_t i = 0; i < (size_t)net->options.batch; i++)
+            memcpy(grad + i * c, gradient + i * net->dim + at, c * sizeof *grad);
+    }
+}
+
 static void train_forward(lk__net *net) {
     double now = lk__seconds();
     for (int i = 0; i < net->steps; i++) {
@@ -226,8 +248,7 @@ static void train_forward(lk__net *net) {
         double then = now;
         net->seconds[i][0] += (now = lk__seconds()) - then;
     }
-    const lk__act *y = net->step[net->steps - 1]->y;
-    memcpy(net->output, net->worker[0].acts + y->value, lk__act_count(y) * sizeof(float));
+    collect(net, &net->worker[0], net->options.batch, net->output);
 }
 
 /* Gradients from `first` on are final: sent on in pieces large enough to be worth a message. */
@@ -248,8 +269,7 @@ static size_t grads_from(const lk__net *net, int layer) {
 }
 
 static void train_backward(lk__net *net, const float *gradient) {
-    const lk__act *y = net->step[net->steps - 1]->y;
-    memcpy(net->worker[0].acts + y->grad, gradient, lk__act_count(y) * sizeof(float));
+    hand_back(net, gradient);
     net->started = net->weights->total;
     double now = lk__seconds();
     for (int i = net->steps - 1; i >= 0; i--) {
@@ -278,8 +298,8 @@ static void infer_part(void *context, int i, int n) {
     inference *job = context;
     lk__net *net = job->net;
     lk__worker *w = &net->worker[i];
-    const lk__act *x = &net->act[0], *y = net->step[net->steps - 1]->y;
-    size_t photo = (size_t)x->c * (size_t)x->h * (size_t)x->w, dim = (size_t)y->c, images = (size_t)net->part;
+    const lk__act *x = &net->act[0];
+    size_t photo = (size_t)x->c * (size_t)x->h * (size_t)x->w, images = (size_t)net->part;
     (void)n;
     for (size_t part; (part = atomic_fetch_add(&job->next, 1)) < job->parts;) {
         w->input = net->input + part * images * photo;
@@ -292,7 +312,7 @@ static void infer_part(void *context, int i, int n) {
             double then = now;
             w->seconds[s] += (now = lk__seconds()) - then;
         }
-        memcpy(net->output + part * images * dim, value_at(net, w, y, 0), images * dim * sizeof(float));
+        collect(net, w, net->part, net->output + part * images * net->dim);
     }
 }
 

@@ -24,7 +24,10 @@ struct lk__net {
     int part; /* images that go through all steps together: the batch in training, fewer in inference */
     lk__op *step[LK__STEPS_MAX];
     lk__act act[LK__STEPS_MAX + 1];
-    lk__worker *worker;               /* (workers) */
+    lk__worker *worker;            /* (workers) */
+    lk__act *end[LK__OUTPUTS_MAX]; /* the activations that are the result: flat, f32 */
+    int ends;
+    size_t dim;                       /* of all ends */
     float *input, *output;            /* (batch, c, h, w), (batch, dim) */
     char *sums;                       /* (lanes, weight_bytes) of the step at work */
     size_t started;                   /* gradients [started, total) are on their way over the ranks */

@@ -8,7 +8,7 @@
 
 static const char *const kind_names[] = {"conv", "dwconv",  "gdconv",  "batchnorm", "prelu",
                                          "relu", "maxpool", "avgpool", "linear",    "save",
-                                         "swap", "add",     "l2norm"};
+                                         "swap", "add",     "output",  "l2norm"};
 
 const char *lk__kind_name(lk__kind kind) {
     return kind_names[kind];
@@ -16,7 +16,14 @@ const char *lk__kind_name(lk__kind kind) {
 
 /* PLANES_MAX: fewer than the smallest block of channels (op.h), so that the input is plain wherever it is
  * read. */
-enum { LINE_MAX_BYTES = 200, PLANES_MAX = 7, DIM_MAX = 4096, SIDE_MAX = 1024, STACK_MAX = 8 };
+enum {
+    LINE_MAX_BYTES = 200,
+    PLANES_MAX = 7,
+    DIM_MAX = 4096,
+    SIDE_MAX = 1024,
+    STACK_MAX = 8,
+    OUTPUT_MAX = 1 << 26
+};
 
 typedef struct shape {
     int c, h, w;
@@ -24,8 +31,10 @@ typedef struct shape {
 
 typedef struct parser {
     lk__spec *spec;
+    int width, height; /* instead of those in the text; 0: as there */
     shape now, stack[STACK_MAX];
     int depth, line;
+    bool ended; /* an output was the last that could be */
     lk_error *err;
 } parser;
 
@@ -102,6 +111,12 @@ static lk_status apply(parser *p, lk__layer *l) {
             p->depth--;
         }
         break;
+    case LK__OUTPUT:
+        if (p->spec->outputs == LK__OUTPUTS_MAX) return refuse(p, "too many", "output");
+        if ((double)p->now.c * p->now.h * p->now.w > OUTPUT_MAX) return refuse(p, "too large an", "output");
+        p->spec->dim += p->now.c * p->now.h * p->now.w;
+        p->spec->outputs++;
+        break;
     case LK__L2NORM:
         if (p->now.h != 1 || p->now.w != 1)
             return refuse(p, "the activation is not flat (1 x 1) at", "l2norm");
@@ -127,11 +142,12 @@ static lk_status parse_line(parser *p, char *line) {
         }
         if ((word = strtok_r(NULL, " \t\r", &save))) return refuse(p, "unknown word", word);
         s->c = v[0];
-        s->h = v[1];
-        s->w = v[2];
+        s->h = p->height > 0 ? p->height : v[1];
+        s->w = p->width > 0 ? p->width : v[2];
         p->now = (shape){s->c, s->h, s->w};
         return LK_OK;
     }
+    if (p->ended) return refuse(p, "nothing is left to go on from, at", word);
     if (s->count == LK__LAYERS_MAX) return refuse(p, "too many layers, at", word);
     int kind = 0, kinds = (int)(sizeof kind_names / sizeof *kind_names);
     while (kind < kinds && strcmp(word, kind_names[kind]) != 0) kind++;
@@ -150,17 +166,36 @@ static lk_status parse_line(parser *p, char *line) {
     l->out_h = p->now.h;
     l->out_w = p->now.w;
     s->count++;
+    if (l->kind == LK__OUTPUT) { /* the net goes on from what was saved last */
+        p->ended = p->depth == 0;
+        if (!p->ended) p->now = p->stack[--p->depth];
+    }
     return status;
 }
 
 lk_status lk__spec_parse(const char *text, lk__spec *out, lk_error *err) {
+    return lk__spec_parse_sized(text, 0, 0, out, err);
+}
+
+/* An embedding ends in one flat l2norm; any other net in outputs. */
+static lk_status check_end(parser *p) {
+    const lk__spec *s = p->spec;
+    bool embeds = s->count > 0 && s->layers[s->count - 1].kind == LK__L2NORM;
+    if (!embeds && !p->ended)
+        return refuse(p, "the last layer must be", "l2norm, or an output with nothing saved");
+    if (embeds && s->outputs) return refuse(p, "a net with outputs cannot end in", "l2norm");
+    if (p->depth != 0) return refuse(p, "something saved is never added, at", "l2norm");
+    return LK_OK;
+}
+
+lk_status lk__spec_parse_sized(const char *text, int width, int height, lk__spec *out, lk_error *err) {
     const char *ready = lk_net_text(text);
     if (!ready && !strchr(text, ' '))
         return lk__fail(err, LK_INVALID, "no net is called '%.60s' (`likeness nets` lists them)", text);
     if (ready) text = ready;
     lk__spec *spec = calloc(1, sizeof *spec);
     if (!spec) return lk__fail_memory(err, sizeof *spec, "a net");
-    parser p = {.spec = spec, .err = err};
+    parser p = {.spec = spec, .width = width, .height = height, .err = err};
     lk_status status = LK_OK;
     while (status == LK_OK && *text) {
         char line[LINE_MAX_BYTES + 1];
@@ -175,10 +210,8 @@ lk_status lk__spec_parse(const char *text, lk__spec *out, lk_error *err) {
         text += n + (text[n] != 0);
         status = parse_line(&p, line);
     }
-    if (status == LK_OK && (spec->count == 0 || spec->layers[spec->count - 1].kind != LK__L2NORM))
-        status = refuse(&p, "the last layer must be", "l2norm");
-    if (status == LK_OK && p.depth != 0) status = refuse(&p, "something saved is never added, at", "l2norm");
-    spec->dim = p.now.c;
+    if (status == LK_OK) status = check_end(&p);
+    if (!spec->outputs) spec->dim = p.now.c;
     if (status == LK_OK) *out = *spec;
     free(spec);
     return status;

@@ -161,10 +161,20 @@ static void add(plain x, plain residual, plain y) {
     for (size_t i = 0; i < plain_count(x); i++) y.at[i] = x.at[i] + residual.at[i];
 }
 
+/* (h, w, c) of each image, at its place among all outputs. */
+static void hand_out(const lk__spec *s, plain x, size_t at, double *output) {
+    for (int n = 0; n < x.n; n++)
+        for (int i = 0; i < x.h * x.w; i++)
+            for (int c = 0; c < x.c; c++)
+                output[(size_t)n * (size_t)s->dim + at + (size_t)(i * x.c + c)] =
+                    x.at[place_of(x, n, c, 0, 0) + (size_t)i];
+}
+
 void reference_forward(reference *r, const double *input, int batch, bool training, double *output) {
     const lk__spec *s = r->spec;
     plain now = plain_new(batch, s->c, s->h, s->w), stack[16];
     int depth = 0;
+    size_t handed_out = 0;
     memcpy(now.at, input, plain_count(now) * sizeof(double));
     r->kink = INFINITY;
     for (int i = 0; i < s->count; i++) {
@@ -199,10 +209,18 @@ void reference_forward(reference *r, const double *input, int batch, bool traini
             add(x, stack[--depth], y);
             free(stack[depth].at);
             break;
+        case LK__OUTPUT:
+            hand_out(s, x, handed_out, output);
+            handed_out += plain_count(x) / (size_t)batch;
+            if (depth > 0) {
+                free(y.at);
+                y = stack[--depth];
+            }
+            break;
         }
         free(x.at);
         now = y;
     }
-    memcpy(output, now.at, plain_count(now) * sizeof(double));
+    if (!s->outputs) memcpy(output, now.at, plain_count(now) * sizeof(double));
     free(now.at);
 }

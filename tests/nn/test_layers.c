@@ -220,6 +220,17 @@ static void test_added_to_itself(void **state) {
         "input 3 4 5;conv 16 kernel 1 bias;save;save;batchnorm;add;prelu;conv 16 kernel 1;add;gdconv;l2norm");
 }
 
+/* Several results, of channels that fill blocks and that do not; the net goes on behind each. */
+static void test_outputs(void **state) {
+    (void)state;
+    check(2, "input 3 4 5;conv 16 kernel 1 bias;output");
+    check(3,
+          "input 3 7 5;conv 16 kernel 3 pad 1;batchnorm;prelu;save;conv 16 kernel 1 bias;output;"
+          "conv 32 kernel 3 stride 2 pad 1;batchnorm;prelu;save;dwconv kernel 3 pad 1;conv 5 kernel 1 bias;"
+          "output;dwconv kernel 3 stride 2 pad 1;conv 16 kernel 1 bias;output");
+    check(2, "input 3 4 5;conv 16 kernel 1 bias;save;prelu;output;save;output;gdconv;output");
+}
+
 /* The photo itself with several readers: no gradient is wanted of it, nor has it room for one. */
 static void test_input_read_twice(void **state) {
     (void)state;
@@ -424,6 +435,7 @@ int main(void) {
         cmocka_unit_test(test_residual),
         cmocka_unit_test(test_branches),
         cmocka_unit_test(test_added_to_itself),
+        cmocka_unit_test(test_outputs),
         cmocka_unit_test(test_input_read_twice),
         cmocka_unit_test(test_ready_nets),
         cmocka_unit_test(test_bad_batch),
