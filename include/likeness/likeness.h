@@ -194,9 +194,10 @@ LK_API lk_status lk_detector_find(lk_detector *detector, const lk_image *photo, 
 
 /* Cut a face out upright, (height, width, 3): the similarity transform (turn, scale, shift; least squares,
  * Umeyama 1991) that brings its five points closest to the template of aligned faces (docs/formats.md). The
- * one alignment in training and in use. INVALID: points that are not finite, or all in one place. */
-LK_API lk_status lk_image_align(const lk_image *photo, const lk_point points[LK_FACE_POINTS], int width,
-                                int height, lk_image **out, lk_error *err);
+ * one alignment in training and in use. room: the template fills 1 / room of the width and height, 1 for what
+ * a net is given. INVALID: points that are not finite, or all in one place; room below 1. */
+LK_API lk_status lk_image_align(const lk_image *photo, const lk_point points[LK_FACE_POINTS], double room,
+                                int width, int height, lk_image **out, lk_error *err);
 
 /* ---- vectors ------------------------------------------------------------------------------------ */
 

@@ -22,6 +22,8 @@ lk_status lk__embedder_over(const lk__spec *spec, lk__weights *weights, lk_crop 
     if (max_batch < 1 || max_batch > BATCH_MOST || threads < 0)
         return lk__fail(err, LK_INVALID, "embedder: a batch of %d on %d threads is not possible", max_batch,
                         threads);
+    if (spec->outputs)
+        return lk__fail(err, LK_INVALID, "embedder: this model finds faces; one that embeds them is needed");
     if (spec->c != 3)
         return lk__fail(err, LK_INVALID, "embedder: the net takes %d planes, a photo has 3", spec->c);
     lk_embedder *e = calloc(1, sizeof *e);

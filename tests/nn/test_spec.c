@@ -95,7 +95,7 @@ static void test_refused(void **state) {
     refuse("input 3 8 8;", 1, "l2norm");
     refuse("input 3 8 8;output;relu", 3, "nothing is left");
     refuse("input 3 8 8;save;output;relu", 4, "the last layer");
-    refuse("input 3 8 8;save;save;output;avgpool;output", 5, "the last layer");
+    refuse("input 3 8 8;save;save;output;avgpool;output", 6, "the last layer");
     refuse("input 3 8 8;save;output;avgpool;l2norm", 5, "cannot end");
     refuse("input 3 8 8;l2norm", 2, "flat");
     refuse("input 3 8 8;l2norm;avgpool;l2norm", 2, "flat"); /* in the middle too */
