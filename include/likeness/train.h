@@ -130,6 +130,47 @@ LK_API lk_status lk_train_eigenfaces(const lk_train_options *options, lk_error *
 LK_API const char *lk_net_name(size_t i);
 LK_API const char *lk_net_text(const char *name);
 
+/* ---- a detector of one's own -------------------------------------------------------------------- */
+
+typedef struct lk_detect_progress {
+    size_t step;
+    double seconds, seconds_left;
+    double canvases_per_second;
+    double face, overlap, box, points; /* the parts of the loss, by cell at a face (docs/training.md) */
+    double learning_rate;
+    double recall; /* of the last validation: share of the faces found at one false face in 20 photos; NaN
+                      before */
+} lk_detect_progress;
+
+typedef struct lk_detect_train_options {
+    const char *labels; /* photos and their faces (docs/formats.md) */
+    const char *output; /* model path; the checkpoint is kept at OUTPUT.checkpoint until the end */
+    const char *net;    /* name of a ready net, or text of one */
+    const char *init;   /* detector to start from, or NULL */
+    const char *recipe; /* free text kept in the model's metadata, or NULL */
+    int side, batch;    /* pixels of a canvas, canvases a step */
+    int photo_most;     /* photos with a longer side are shrunk to it as they are read into memory */
+    double minutes;
+    double learning_rate, weight_decay; /* AdamW; rises for the first 2 %, then a cosine to 0 */
+    double holdout;                     /* share of the photos kept for validation */
+    uint64_t seed;
+    int threads; /* 0: all cores */
+    lk_precision precision;
+    double checkpoint_minutes, validate_minutes;
+    int resume;
+    /* As in lk_train_options. */
+    int (*progress)(void *context, const lk_detect_progress *progress);
+    int (*stop)(void *context);
+    void (*bad_photo)(void *context, const char *path, const lk_error *why);
+    void *context;
+} lk_detect_train_options;
+
+/* Defaults for everything but labels and output. */
+LK_API void lk_detect_train_options_init(lk_detect_train_options *options);
+/* Errors: INVALID (options, a net that is no detector's), FORMAT (labels), EMPTY, STOPPED, DIVERGED, IO, ...
+ */
+LK_API lk_status lk_train_detector(const lk_detect_train_options *options, lk_error *err);
+
 /* ---- people who do not exist -------------------------------------------------------------------- */
 
 typedef struct lk_people lk_people;

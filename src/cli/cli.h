@@ -30,6 +30,7 @@ enum {
 
 /* argv[0] is "likeness VERB". The value is the exit code. */
 int cmd_train(int argc, char **argv);
+int cmd_train_detector(int argc, char **argv);
 int cmd_embed(int argc, char **argv);
 int cmd_verify(int argc, char **argv);
 int cmd_eval(int argc, char **argv);
@@ -238,5 +239,12 @@ void cli_ranks_resume(cli_ranks *ranks, const char *checkpoint, const char *comm
 void cli_ranks_fail(cli_ranks *ranks, int code, const char *message);
 /* Wait for the others, which must come here too, and free. */
 void cli_ranks_end(cli_ranks *ranks);
+
+/* ---- verbs that train (command.c) ---- */
+
+/* The command line as one would type it again, quoted where a shell needs it; to be freed. */
+char *cli_command_line(int argc, char **argv);
+/* Can a file be written there? If not, says so: CLI_SYSTEM. */
+int cli_output_check(const char *path);
 
 #endif

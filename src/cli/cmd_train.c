@@ -10,7 +10,6 @@
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 typedef struct train_options {
     lk_train_options train;
@@ -231,41 +230,6 @@ static void on_bad_photo(void *context, const char *path, const lk_error *why) {
     cli_bad_add(&o->bad, path, why);
 }
 
-/* The command line as one would type it again, quoted where a shell needs it. */
-static char *command_line(int argc, char **argv) {
-    size_t size = 1;
-    for (int i = 0; i < argc; i++) size += 4 * strlen(argv[i]) + 3;
-    char *line = cli_alloc(size, 1), *out = line;
-    for (int i = 0; i < argc; i++) {
-        bool plain = i == 0 || !argv[i][strspn(argv[i], "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-                                                        "0123456789-_=+./,:@%")];
-        if (i > 0) *out++ = ' ';
-        if (!plain || !*argv[i]) *out++ = '\'';
-        for (const char *c = argv[i]; *c; c++) {
-            if (*c == '\'')
-                out = stpcpy(out, "'\\''");
-            else
-                *out++ = *c;
-        }
-        if (!plain || !*argv[i]) *out++ = '\'';
-    }
-    *out = 0;
-    return line;
-}
-
-/* Ninety minutes of training must not end in a folder that cannot be written. */
-static int output_check(const char *path) {
-    char *folder = cli_format("%s", path), *slash = strrchr(folder, '/');
-    if (!slash)
-        strcpy(folder, ".");
-    else
-        slash[slash == folder] = 0;
-    int missing = access(folder, W_OK | X_OK) != 0;
-    if (missing) cli_say("%s: cannot write a model in %s: %s", path, folder, strerror(errno));
-    free(folder);
-    return missing ? CLI_SYSTEM : CLI_OK;
-}
-
 static void tell_model(const char *path) {
     lk_model *model = NULL;
     lk_error err;
@@ -284,7 +248,7 @@ static void tell_model(const char *path) {
 
 /* The launcher belongs to what one types to have it again. */
 static char *whole_command(const train_options *o, int argc, char **argv) {
-    char *line = command_line(argc, argv);
+    char *line = cli_command_line(argc, argv);
     const lk_ranks *talk = cli_ranks_talk(o->ranks);
     if (!talk) return line;
     char *whole = cli_format("mpirun -n %d %s", talk->count, line);
@@ -341,7 +305,7 @@ static int check(train_options *o) {
     o->train.validate = o->validate.items;
     o->train.validate_count = o->validate.count;
     int code = net_read(o);
-    if (code == CLI_OK && o->first) code = output_check(o->train.output);
+    if (code == CLI_OK && o->first) code = cli_output_check(o->train.output);
     return code;
 }
 

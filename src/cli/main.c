@@ -14,6 +14,7 @@ typedef struct verb {
 
 static const verb verbs[] = {
     {"train", cmd_train, "folders of people in, a model out"},
+    {"train-detector", cmd_train_detector, "photos with known faces in, a model that finds faces out"},
     {"eval", cmd_eval, "how good a model is: verification and identification"},
     {"embed", cmd_embed, "photos to vectors, as text, JSON or .npy"},
     {"verify", cmd_verify, "do two photos show the same person?"},
@@ -36,7 +37,7 @@ static const verb *verb_find(const char *name) {
 static void print_help(FILE *out) {
     fprintf(out, "Usage: likeness VERB [OPTION...] ...\n"
                  "Recognise people: train a network, enroll faces, find who a photo shows.\n\n");
-    for (size_t i = 0; i < VERB_COUNT; i++) fprintf(out, "  %-10s%s\n", verbs[i].name, verbs[i].summary);
+    for (size_t i = 0; i < VERB_COUNT; i++) fprintf(out, "  %-16s%s\n", verbs[i].name, verbs[i].summary);
     fprintf(out, "\n  likeness help VERB      the options of a verb, as likeness VERB --help\n"
                  "  likeness --version      version and processor features\n\n"
                  "Exit code: 0 ok, 1 no (different, unknown), 2 usage, 3 bad input, 4 system.\n");

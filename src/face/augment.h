@@ -27,5 +27,8 @@ bool lk__relight(lk_image *face, double strength, lk__random *random);
 /* Lens blur or motion, fewer pixels, sensor noise (without colour when `grey`), JPEG. *face may be replaced.
  */
 lk_status lk__photograph(lk_image **face, bool grey, double strength, lk__random *random, lk_error *err);
+/* Two of its parts alone. */
+void lk__sensor_noise(lk_image *face, bool grey, double strength, lk__random *random);
+lk_status lk__compress(lk_image **face, double strength, lk__random *random, lk_error *err);
 
 #endif

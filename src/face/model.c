@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char FORMAT[] = "likeness-model-1";
+static const char FORMAT[] = "likeness-model-1", NORMALISATION[] = "(value - 127.5) / 127.5, RGB planes";
 
 const char *lk__net_text_of(const char *name_or_text) {
     const char *ready = lk_net_text(name_or_text);
@@ -75,7 +75,7 @@ void lk_model_free(lk_model *model) {
 }
 
 int lk_model_dim(const lk_model *model) {
-    return model->spec.dim;
+    return model->spec.outputs ? 0 : model->spec.dim; /* a detector has no vectors */
 }
 int lk_model_input_width(const lk_model *model) {
     return model->spec.w;
@@ -119,9 +119,32 @@ lk_status lk__model_write(const char *path, const char *net, const lk__weights *
         meta[n++] = (lk__meta){"format", FORMAT};
         meta[n++] = (lk__meta){"net", net};
         meta[n++] = (lk__meta){"crop", crop_text};
-        meta[n++] = (lk__meta){"normalisation", "(value - 127.5) / 127.5, RGB planes"};
+        meta[n++] = (lk__meta){"normalisation", NORMALISATION};
         meta[n++] = (lk__meta){"alignment", "none: the crop is resized to the input"};
         if (isfinite(threshold)) meta[n++] = (lk__meta){"threshold", threshold_text};
+        for (size_t i = 0; i < note_count; i++) meta[n++] = notes[i];
+        status = lk__tensors_write(path, tensors, (size_t)weights->count, meta, n, err);
+    }
+    free(tensors);
+    free(meta);
+    return status;
+}
+
+lk_status lk__detector_write(const char *path, const char *net, const lk__weights *weights,
+                             const lk__meta *notes, size_t note_count, lk_error *err) {
+    enum { OWN = 4 };
+    lk__tensor *tensors = calloc((size_t)weights->count, sizeof *tensors);
+    lk__meta *meta = calloc(OWN + note_count, sizeof *meta);
+    lk_status status = LK_OK;
+    if (!tensors || !meta) {
+        status = lk__fail_memory(err, (size_t)weights->count * sizeof *tensors, path);
+    } else {
+        lk__weights_tensors(weights, tensors);
+        size_t n = 0;
+        meta[n++] = (lk__meta){"format", FORMAT};
+        meta[n++] = (lk__meta){"task", "find faces"};
+        meta[n++] = (lk__meta){"net", net};
+        meta[n++] = (lk__meta){"normalisation", NORMALISATION};
         for (size_t i = 0; i < note_count; i++) meta[n++] = notes[i];
         status = lk__tensors_write(path, tensors, (size_t)weights->count, meta, n, err);
     }

@@ -18,6 +18,9 @@ struct lk_model {
 /* Write net text + weights + threshold + crop + notes (extra metadata), atomically. */
 lk_status lk__model_write(const char *path, const char *net, const lk__weights *weights, double threshold,
                           lk_crop crop, const lk__meta *notes, size_t note_count, lk_error *err);
+/* The same for a detector: net text, weights and notes. */
+lk_status lk__detector_write(const char *path, const char *net, const lk__weights *weights,
+                             const lk__meta *notes, size_t note_count, lk_error *err);
 /* Text of a ready net for its name, else the text itself. */
 const char *lk__net_text_of(const char *name_or_text);
 
