@@ -19,6 +19,8 @@ static inline uint8_t lk__to_byte(float value) {
  * lk__crop_map).
  */
 void lk__vary_map(double map[6], int width, int height, double strength, lk__random *random);
+/* The photo ends within the crop: its border is repeated, as lk_image_align does. */
+void lk__end_photo(lk_image *face, double strength, lk__random *random);
 /* Something in front of the face: a rectangle, or sunglasses. */
 void lk__occlude(lk_image *face, double strength, lk__random *random);
 /* Exposure, contrast, gamma, colour, light from one side; sometimes a grey picture, which is then returned as

@@ -17,9 +17,11 @@ lk_status lk__photo_face(const lk_dataset *dataset, size_t photo, lk_crop fallba
 
 /* Augmentation (augment.c): from a photo and the crop that is its face, one random variant (height, width,
  * 3): flip, shift, scale, rotation (one warp), light, contrast, colour, grey, blur, lowered resolution,
- * erasing, JPEG. strength 0: just the crop; 1: full; else INVALID. Everything is decided by `random`. */
-lk_status lk__augment(const lk_image *photo, lk_crop crop, double strength, lk__random *random, int width,
-                      int height, lk_image **out, lk_error *err);
+ * erasing, JPEG. strength 0: just the crop; 1: full; else INVALID. aligned: the head is where it should be,
+ * and moves less; but a tight photo may have ended before the crop does. Everything is decided by `random`.
+ */
+lk_status lk__augment(const lk_image *photo, lk_crop crop, double strength, bool aligned, lk__random *random,
+                      int width, int height, lk_image **out, lk_error *err);
 
 /* Loader (loader.c): decodes and augments batches on its own threads, ahead of the network.
  * A batch is a pure function of (seed, step) and the files. */
@@ -29,6 +31,7 @@ typedef struct lk__loader_options {
     int batch, width, height; /* batch = photos a step */
     uint64_t first_place; /* of this batch within that of all ranks; augmentation goes by the place there */
     double augment;
+    bool aligned; /* the photos are aligned crops */
     uint64_t seed;
     int threads, ahead; /* worker threads, batches kept ready */
     lk_crop crop;       /* where the source names none */

@@ -42,8 +42,8 @@ static lk_status make_face(const lk__loader *l, size_t photo, lk__random random,
     lk_image *image = NULL, *face = NULL;
     lk_status status = lk_image_load(lk_dataset_photo_path(o->dataset, photo), &image, err);
     if (status == LK_OK)
-        status = lk__augment(image, lk__photo_crop(o->dataset, photo, o->crop), o->augment, &random, o->width,
-                             o->height, &face, err);
+        status = lk__augment(image, lk__photo_crop(o->dataset, photo, o->crop), o->augment, o->aligned,
+                             &random, o->width, o->height, &face, err);
     if (status == LK_OK) lk__face_to_planes(face, false, out);
     lk_image_free(image);
     lk_image_free(face);

@@ -3,8 +3,9 @@
 #include "face/augment.h"
 
 #include <math.h>
+#include <string.h>
 
-static const double CHANCE_RECTANGLE = 0.15, CHANCE_GLASSES = 0.06;
+static const double CHANCE_RECTANGLE = 0.15, CHANCE_GLASSES = 0.06, CHANCE_END = 0.3, MOST_END = 0.2;
 
 static void cover(uint8_t *pixel, const double colour[3], double opacity) {
     for (int c = 0; c < 3; c++) pixel[c] = lk__to_byte((float)(pixel[c] + opacity * (colour[c] - pixel[c])));
@@ -40,6 +41,28 @@ static void cover_eyes(lk_image *face, lk__random *random) {
             bool bridge = dx < 0 && fabs(dy + 0.5) < 0.2;
             if (lens || bridge) cover(face->pixels + 3 * (y * face->width + x), colour, opacity);
         }
+    }
+}
+
+static int margin(int side, double strength, lk__random *random) {
+    return lk__chance(random, 0.5) ? (int)(side * lk__random_range(random, 0, MOST_END * strength)) : 0;
+}
+
+void lk__end_photo(lk_image *face, double strength, lk__random *random) {
+    if (!lk__chance(random, CHANCE_END * strength)) return;
+    int w = face->width, h = face->height;
+    int left = margin(w, strength, random), right = w - 1 - margin(w, strength, random);
+    int top = margin(h, strength, random), bottom = h - 1 - margin(h, strength, random);
+    for (int y = 0; y < h; y++) {
+        uint8_t *row = face->pixels + 3 * (size_t)w * (size_t)y;
+        for (int x = 0; x < left; x++) memcpy(row + 3 * x, row + 3 * left, 3);
+        for (int x = right + 1; x < w; x++) memcpy(row + 3 * x, row + 3 * right, 3);
+    }
+    for (int y = 0; y < h; y++) {
+        int from = y < top ? top : y > bottom ? bottom : y;
+        if (from != y)
+            memcpy(face->pixels + 3 * (size_t)w * (size_t)y, face->pixels + 3 * (size_t)w * (size_t)from,
+                   3 * (size_t)w);
     }
 }
 

@@ -1,10 +1,10 @@
 /* track_assign.c: the assignment problem: join rows with columns, each at most once, for the largest sum of
  * scores.
  *
- * Optimal and not greedy: when two faces cross, the best single overlap is now and then that of the wrong pair,
- * and greedy choice then leaves the other two only each other. Shortest augmenting paths with potentials, the
- * Hungarian method (Kuhn 1955) as Jonker & Volgenant (1987) do it: rows^2 * columns at worst, which for the
- * faces of a frame is nothing beside finding them.
+ * Optimal and not greedy: when two faces cross, the best single overlap is now and then that of the wrong
+ * pair, and greedy choice then leaves the other two only each other. Shortest augmenting paths with
+ * potentials, the Hungarian method (Kuhn 1955) as Jonker & Volgenant (1987) do it: rows^2 * columns at worst,
+ * which for the faces of a frame is nothing beside finding them.
  *
  * A row may stay alone: it has as many more columns to go to as there are rows, at no cost. */
 #include "face/track.h"

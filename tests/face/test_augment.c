@@ -33,7 +33,7 @@ static lk_image *augment(const lk_image *photo, lk_crop crop, double strength, u
     lk__random random = lk__random_stream(5, draw, 0, 0);
     lk_image *face = NULL;
     lk_error err = {0};
-    if (lk__augment(photo, crop, strength, &random, width, height, &face, &err) != LK_OK)
+    if (lk__augment(photo, crop, strength, false, &random, width, height, &face, &err) != LK_OK)
         fail_msg("%s", err.message);
     assert_int_equal(face->width, width);
     assert_int_equal(face->height, height);
@@ -112,6 +112,56 @@ static void the_random_stream_decides(void **state) {
     }
     lk_image_free(before);
     lk_image_free(photo);
+}
+
+/* Where the bright dot in the middle of a dark photo went, on average: pixels from the middle. */
+static double wandering(bool aligned) {
+    enum { SIDE = 64, DRAWS = 200 };
+    lk_image *photo = NULL;
+    assert_int_equal(lk_image_new(SIDE, SIDE, NULL, 0, &photo, NULL), LK_OK);
+    for (int y = 24; y < 40; y++) memset(photo->pixels + 3 * (y * SIDE + 24), 255, 3 * 16);
+    double sum = 0;
+    for (uint64_t draw = 0; draw < DRAWS; draw++) {
+        lk__random random = lk__random_stream(9, draw, 0, 0);
+        lk_image *face = NULL;
+        assert_int_equal(lk__augment(photo, WHOLE, 1, aligned, &random, SIDE, SIDE, &face, NULL), LK_OK);
+        double x = 0, y = 0, weight = 0;
+        for (int i = 0; i < SIDE * SIDE; i++) {
+            double w = pow(face->pixels[3 * i + 1] / 255.0, 4); /* the dot, not what is around it */
+            x += w * (i % SIDE);
+            y += w * (i / SIDE);
+            weight += w;
+        }
+        if (weight > 0) sum += hypot(x / weight - 31.5, y / weight - 31.5) / DRAWS;
+        lk_image_free(face);
+    }
+    lk_image_free(photo);
+    return sum;
+}
+
+static void an_aligned_head_moves_less(void **state) {
+    (void)state;
+    double free_head = wandering(false), aligned = wandering(true);
+    assert_true(aligned > 0.2 && aligned < 0.75 * free_head);
+}
+
+/* The photo ends: whole rows and columns repeat their neighbour, from a border on, and nothing else changes.
+ */
+static void the_photo_may_end(void **state) {
+    (void)state;
+    enum { DRAWS = 300 };
+    int ended = 0;
+    for (uint64_t draw = 0; draw < DRAWS; draw++) {
+        lk_image *photo = make_photo(50, 40), *face = make_photo(50, 40);
+        lk__random random = lk__random_stream(3, draw, 0, 0);
+        lk__end_photo(face, 1, &random);
+        ended += mean_difference(photo, face) > 0;
+        for (int y = 8; y < 32; y++) /* a fifth of either side at most */
+            assert_memory_equal(face->pixels + 3 * (50 * y + 10), photo->pixels + 3 * (50 * y + 10), 3 * 30);
+        lk_image_free(photo);
+        lk_image_free(face);
+    }
+    assert_true(ended > DRAWS / 6 && ended < DRAWS / 2);
 }
 
 /* A third is grey, half is flipped, brightness stays about where it was, and more strength changes more. */
@@ -296,7 +346,7 @@ static void strength_is_checked(void **state) {
     for (size_t i = 0; i < 4; i++) {
         lk__random random = lk__random_stream(1, 2, 3, 4);
         lk_error err = {0};
-        assert_int_equal(lk__augment(photo, WHOLE, bad[i], &random, 8, 8, &face, &err), LK_INVALID);
+        assert_int_equal(lk__augment(photo, WHOLE, bad[i], false, &random, 8, 8, &face, &err), LK_INVALID);
         assert_int_equal(err.status, LK_INVALID);
         assert_ptr_equal(face, untouched);
     }
@@ -305,11 +355,18 @@ static void strength_is_checked(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(planes_are_normalised_and_mirrored), cmocka_unit_test(strength_0_is_the_crop),
-        cmocka_unit_test(the_random_stream_decides),          cmocka_unit_test(figures_are_as_promised),
-        cmocka_unit_test(the_face_stays_in_the_picture),      cmocka_unit_test(any_size_will_do),
-        cmocka_unit_test(each_stage_keeps_its_word),          cmocka_unit_test(borders_stay_borders),
-        cmocka_unit_test(coverings_are_part_of_it),           cmocka_unit_test(strength_is_checked),
+        cmocka_unit_test(planes_are_normalised_and_mirrored),
+        cmocka_unit_test(strength_0_is_the_crop),
+        cmocka_unit_test(the_random_stream_decides),
+        cmocka_unit_test(an_aligned_head_moves_less),
+        cmocka_unit_test(the_photo_may_end),
+        cmocka_unit_test(figures_are_as_promised),
+        cmocka_unit_test(the_face_stays_in_the_picture),
+        cmocka_unit_test(any_size_will_do),
+        cmocka_unit_test(each_stage_keeps_its_word),
+        cmocka_unit_test(borders_stay_borders),
+        cmocka_unit_test(coverings_are_part_of_it),
+        cmocka_unit_test(strength_is_checked),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
