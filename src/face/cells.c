@@ -3,8 +3,8 @@
 
 #include <math.h>
 
-/* A scale answers for faces of up to this many strides; the coarsest for all above. */
-static const double MOST_STRIDES = 5.5;
+/* A scale answers for faces of up to this many strides; the coarsest for some more. */
+static const double MOST_STRIDES = 3.5, COARSEST_STRIDES = 5;
 /* exp of more is no face. */
 static const float MOST_LOG = 6;
 
@@ -31,7 +31,7 @@ lk_status lk__scales_of(const lk__spec *spec, lk__scales *out, lk_error *err) {
             "not a detector's net: it must take 3 planes and end in outputs of %d channels, at strides "
             "that are powers of 2",
             LK__CELL);
-    s.of[s.count - 1].most = INFINITY;
+    s.of[s.count - 1].most = COARSEST_STRIDES * s.of[s.count - 1].stride;
     *out = s;
     return LK_OK;
 }

@@ -1,12 +1,14 @@
-/* detect.c: a photo to the faces in it: shrink -> canvas -> net -> cells past the threshold -> one face each.
+/* detect.c: a photo to the faces in it: photo, and smaller copies of it, on one canvas -> net -> cells past
+ * the threshold -> one face each.
  *
  * The net is made for one size of canvas at a time, and photos come in any size. So canvases are rounded up
  * to a grid and the nets of the last few sizes are kept: a folder of photos from a few cameras makes each net
  * once. What is left of the canvas is grey (0), as the net has learned it.
  *
- * Neighbouring cells speak of the same face. The most confident one wins (non-maximum suppression), and box
- * and points become the mean of all that agree with it, weighted by confidence: steadier than the winner's
- * own. */
+ * Neighbouring cells, scales and copies speak of the same face. The most confident one wins (non-maximum
+ * suppression), and box and points become the mean of all that agree with it, weighted by confidence:
+ * steadier than the winner's own.
+ */
 #include "face/detect.h"
 #include "face/face.h"
 #include "image/image.h"
@@ -15,7 +17,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { GRID = 64, NETS = 8, CANDIDATES_MAX = 4096, SIZE_LEAST = 64, SIZE_MOST = 4096 };
+enum {
+    GRID = 32,
+    NETS = 8,
+    LEVELS_MAX = 6,
+    GAP = 16,
+    CANDIDATES_MAX = 4096,
+    SIZE_LEAST = 64,
+    SIZE_MOST = 4096
+};
 static const double SAME_FACE = 0.4, AGREE = 0.6; /* overlaps (IoU) */
 static const double DEFAULT_CONFIDENCE = 0.5;
 
@@ -32,8 +42,20 @@ struct lk_detector {
     lk_detect_options options;
     sized_net nets[NETS];
     uint64_t count;
+    double most;         /* largest face that the net knows, pixels of the canvas */
     lk_face *candidates; /* (CANDIDATES_MAX) */
 };
+
+/* The photo on the canvas, once a level. */
+typedef struct level {
+    int x, y, w, h;          /* where, pixels of the canvas */
+    double scale_x, scale_y; /* canvas pixels a photo pixel */
+} level;
+
+typedef struct layout {
+    int w, h, levels; /* canvas */
+    level level[LEVELS_MAX];
+} layout;
 
 /* ---- life -------------------------------------------------------------------------------------- */
 
@@ -60,7 +82,10 @@ lk_status lk__detector_over(const char *net, lk__weights *weights, const lk_dete
         status = lk__fail(err, LK_INVALID, "detector: confidence %g (0 to 1 is possible) on %d threads",
                           options->confidence, options->threads);
     if (status == LK_OK) {
-        *d = (lk_detector){.text = strdup(net), .weights = weights, .options = *options};
+        *d = (lk_detector){.text = strdup(net),
+                           .weights = weights,
+                           .options = *options,
+                           .most = scales.of[scales.count - 1].most};
         d->candidates = malloc(CANDIDATES_MAX * sizeof *d->candidates);
         if (!d->text || !d->candidates)
             status = lk__fail_memory(err, CANDIDATES_MAX * sizeof(lk_face), "a detector");
@@ -128,18 +153,66 @@ static int up(int value) {
     return (value + GRID - 1) / GRID * GRID;
 }
 
-/* photo (h, w, 3) to the top left of the canvas (3, canvas_h, canvas_w), values as lk__face_to_planes has
- * them. */
-static void paint(const lk_image *photo, int canvas_w, int canvas_h, float *canvas) {
-    size_t plane = (size_t)canvas_w * (size_t)canvas_h;
-    memset(canvas, 0, 3 * plane * sizeof *canvas);
-    for (int y = 0; y < photo->height; y++) {
-        const uint8_t *from = photo->pixels + 3 * (size_t)photo->width * (size_t)y;
-        float *to = canvas + (size_t)canvas_w * (size_t)y;
+/* Level 0 is the photo, shrunk to the detector's size if it is larger; each further one is a quarter of the
+ * one before, and lies in a strip at the foot (or at the side) of it. Enough of them that the net knows a
+ * face that fills the photo. */
+static layout lay_out(const lk_image *photo, int size, double most) {
+    double w = photo->width, h = photo->height, longer = fmax(w, h), shrink = fmin(1, size / longer);
+    layout l = {0};
+    bool below = w >= h;
+    int at = 0;
+    for (double scale = shrink; l.levels < LEVELS_MAX; scale /= 4) {
+        level *v = &l.level[l.levels++];
+        v->w = (int)fmax(1, round(scale * w));
+        v->h = (int)fmax(1, round(scale * h));
+        v->scale_x = v->w / w;
+        v->scale_y = v->h / h;
+        if (l.levels > 1) {
+            v->x = below ? at : l.level[0].w + GAP;
+            v->y = below ? l.level[0].h + GAP : at;
+            at += (below ? v->w : v->h) + GAP;
+        }
+        if (v->x + v->w > l.w) l.w = v->x + v->w;
+        if (v->y + v->h > l.h) l.h = v->y + v->h;
+        if (scale * longer <= most) break;
+    }
+    l.w = up(l.w);
+    l.h = up(l.h);
+    return l;
+}
+
+/* image (h, w, 3) to (x, y) of the canvas (3, canvas h, canvas w), values as lk__face_to_planes has them. */
+static void paint(const lk_image *image, const layout *l, int at_x, int at_y, float *canvas) {
+    size_t plane = (size_t)l->w * (size_t)l->h;
+    for (int y = 0; y < image->height; y++) {
+        const uint8_t *from = image->pixels + 3 * (size_t)image->width * (size_t)y;
+        float *to = canvas + (size_t)l->w * (size_t)(at_y + y) + at_x;
         for (int c = 0; c < 3; c++)
-            for (int x = 0; x < photo->width; x++)
+            for (int x = 0; x < image->width; x++)
                 to[(size_t)c * plane + (size_t)x] = ((float)from[3 * x + c] - 127.5F) * (1 / 127.5F);
     }
+}
+
+/* Each level is shrunk from the one before. */
+static lk_status paint_all(const lk_image *photo, const layout *l, float *canvas, lk_error *err) {
+    lk_image *held = NULL;
+    lk_status status = LK_OK;
+    memset(canvas, 0, 3 * (size_t)l->w * (size_t)l->h * sizeof *canvas);
+    for (int i = 0; status == LK_OK && i < l->levels; i++) {
+        const level *v = &l->level[i];
+        const lk_image *from = held ? held : photo;
+        if (v->w != from->width || v->h != from->height) {
+            lk_image *smaller = NULL;
+            status = lk_image_resize(from, v->w, v->h, &smaller, err);
+            if (status != LK_OK) break;
+            lk_image_free(held);
+            held = smaller;
+            from = held;
+        }
+        paint(from, l, v->x, v->y, canvas);
+    }
+    lk_image_free(held);
+    return status;
 }
 
 /* ---- from cells to faces ----------------------------------------------------------------------- */
@@ -155,8 +228,31 @@ static int by_width(const void *a, const void *b) {
     return f->width != g->width ? (f->width < g->width ? 1 : -1) : by_confidence(a, b);
 }
 
+/* The level that a place on the canvas belongs to, NULL between them. */
+static const level *level_at(const layout *l, int x, int y) {
+    for (int i = 0; i < l->levels; i++) {
+        const level *v = &l->level[i];
+        if (x >= v->x - GAP / 2 && y >= v->y - GAP / 2 && x < v->x + v->w + GAP / 2 &&
+            y < v->y + v->h + GAP / 2)
+            return v;
+    }
+    return NULL;
+}
+
+/* From canvas to photo: places from centre to centre of pixels. */
+static void to_photo(lk_face *f, const level *v) {
+    double sx = 1 / v->scale_x, sy = 1 / v->scale_y, ox = 0.5 * sx - 0.5, oy = 0.5 * sy - 0.5;
+    f->x = (float)(((double)f->x - v->x) * sx + ox);
+    f->y = (float)(((double)f->y - v->y) * sy + oy);
+    f->width = (float)((double)f->width * sx);
+    f->height = (float)((double)f->height * sy);
+    for (int i = 0; i < LK_FACE_POINTS; i++)
+        f->point[i] = (lk_point){(float)(((double)f->point[i].x - v->x) * sx + ox),
+                                 (float)(((double)f->point[i].y - v->y) * sy + oy)};
+}
+
 /* Every cell that is sure enough, most confident first. */
-static size_t gather(lk_detector *d, const sized_net *n, const float *cells) {
+static size_t gather(lk_detector *d, const sized_net *n, const layout *l, const float *cells) {
     size_t count = 0;
     double least = d->options.confidence;
     /* confidence = sqrt(face IoU) <= sqrt(face): a first look at one number. */
@@ -170,11 +266,13 @@ static size_t gather(lk_detector *d, const sized_net *n, const float *cells) {
             for (int j = 0; j < scale->w; j++, cell += LK__CELL) {
                 if (!(cell[0] >= logit) || count == CANDIDATES_MAX) continue;
                 double sure = sqrt(lk__sigmoid((double)cell[0]) * lk__sigmoid((double)cell[1]));
-                if (!(sure >= least)) continue;
+                const level *v = level_at(l, j * scale->stride, i * scale->stride);
+                if (!(sure >= least) || !v) continue;
                 lk_face *f = &d->candidates[count++];
                 f->confidence = (float)sure;
                 f->quality = 0;
                 lk__cell_face(cell, scale, j, i, f);
+                to_photo(f, v);
             }
     }
     qsort(d->candidates, count, sizeof *d->candidates, by_confidence);
@@ -202,42 +300,18 @@ static lk_face merge(lk_face *winner, size_t count) {
     return best;
 }
 
-/* From canvas to photo. */
-static lk_face unscale(lk_face f, double scale) {
-    float s = (float)(1 / scale), o = 0.5F * s - 0.5F; /* centres of pixels to centres of pixels */
-    f.x = f.x * s + o;
-    f.y = f.y * s + o;
-    f.width *= s;
-    f.height *= s;
-    for (int i = 0; i < LK_FACE_POINTS; i++)
-        f.point[i] = (lk_point){f.point[i].x * s + o, f.point[i].y * s + o};
-    return f;
-}
-
 lk_status lk_detector_find(lk_detector *d, const lk_image *photo, lk_face *faces, size_t capacity,
                            size_t *count, lk_error *err) {
-    int longer = photo->width > photo->height ? photo->width : photo->height;
-    double scale = longer > d->options.size ? (double)d->options.size / longer : 1;
-    int w = photo->width, h = photo->height;
-    if (scale < 1) {
-        w = (int)fmax(1, round(scale * w));
-        h = (int)fmax(1, round(scale * h));
-    }
+    layout l = lay_out(photo, d->options.size, d->most);
     sized_net *n = NULL;
-    lk_image *small = NULL;
     lk__threads_set(d->options.threads);
-    lk_status status = scale < 1 ? lk_image_resize(photo, w, h, &small, err) : LK_OK;
-    if (status == LK_OK) status = net_for(d, up(w), up(h), &n, err);
-    if (status != LK_OK) {
-        lk_image_free(small);
-        return status;
-    }
-    paint(small ? small : photo, up(w), up(h), lk__net_input(n->net));
-    lk_image_free(small);
-    size_t candidates = gather(d, n, lk__net_forward(n->net)), found = 0;
+    lk_status status = net_for(d, l.w, l.h, &n, err);
+    if (status == LK_OK) status = paint_all(photo, &l, lk__net_input(n->net), err);
+    if (status != LK_OK) return status;
+    size_t candidates = gather(d, n, &l, lk__net_forward(n->net)), found = 0;
     for (size_t i = 0; i < candidates && found < capacity; i++) {
         if (d->candidates[i].confidence <= 0) continue;
-        lk_face face = unscale(merge(&d->candidates[i], candidates - i), scale);
+        lk_face face = merge(&d->candidates[i], candidates - i);
         if (face.width < (float)d->options.min_face) continue;
         face.quality = lk__face_quality(photo, &face);
         faces[found++] = face;

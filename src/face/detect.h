@@ -10,8 +10,10 @@
  *   4, 5    log of its width and height, in 4 strides
  *   6..15   the five points, from the cell, in 2 strides
  *
- * No anchors: a scale answers for faces of a range of sizes, the coarsest for all larger ones (as FCOS, Tian
- * et al. 2019, and YuNet, Wu et al. 2023, for faces). */
+ * No anchors: a scale answers for faces of a range of sizes (as FCOS, Tian et al. 2019, and YuNet, Wu et al.
+ * 2023, for faces). Between them the scales know faces of 10 to 80 pixels and call larger ones none. So the
+ * canvas holds the photo several times, each a quarter as large as the one before: one pass, every size of
+ * face, and all that the net learns serves all of them. */
 #ifndef LK_DETECT_H
 #define LK_DETECT_H
 

@@ -12,8 +12,8 @@
 enum { NOTHING = -1, ANYTHING = -2 };
 
 static const double BETWEEN = 1.2;              /* beyond the ends of a scale's range */
-static const double NEIGHBOUR = 2;              /* and where its cells are asked nothing */
-static const double MIDDLE = 0.18, EDGE = 0.42; /* shares of the box from its middle */
+static const double NEIGHBOUR = 1.6;            /* and where its cells are asked nothing */
+static const double MIDDLE = 0.22, EDGE = 0.45; /* shares of the box from its middle */
 static const double ALPHA = 0.5, WEIGHT_OVERLAP = 0.5, WEIGHT_BOX = 2, WEIGHT_POINT = 0.3;
 static const double BETA_BOX = 0.05, BETA_POINT = 0.03;
 

@@ -52,7 +52,7 @@ typedef struct trainer {
 
 void lk_detect_train_options_init(lk_detect_train_options *o) {
     *o = (lk_detect_train_options){.net = "detect",
-                                   .side = 320,
+                                   .side = 160,
                                    .batch = 32,
                                    .photo_most = 640,
                                    .minutes = 60,
@@ -68,11 +68,10 @@ static lk_status check(const lk_detect_train_options *o, lk_error *err) {
     if (!o->labels || !o->output)
         return lk__fail(err, LK_INVALID, "train a detector: no labels or no output were given");
     if (o->side < 64 || o->side > 1024 || o->batch < 1 || o->batch > 1024)
-        return lk__fail(
-            err, LK_INVALID,
-            "train a detector: %d canvases of %d pixels; 1 to 1024 of 64 to 1024 are "
-            "possible",
-            o->batch, o->side);
+        return lk__fail(err, LK_INVALID,
+                        "train a detector: %d canvases of %d pixels; 1 to 1024 of 64 to 1024 are "
+                        "possible",
+                        o->batch, o->side);
     if (!(o->minutes > 0 && o->learning_rate > 0 && o->weight_decay >= 0 && o->holdout >= 0 &&
           o->holdout < 0.9) ||
         o->photo_most < 64 || o->threads < 0)

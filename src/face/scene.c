@@ -13,7 +13,7 @@
 #include <string.h>
 
 /* Sizes of faces, pixels of the canvas: below the smallest they can only be ignored. */
-static const double SMALLEST = 9, LARGEST_SHARE = 1.25, IGNORED = 8;
+static const double SMALLEST = 9, LARGEST = 110, TOO_LARGE = 260, CHANCE_TOO_LARGE = 0.1, IGNORED = 8;
 /* A face of which less is to be seen is ignored. */
 static const double SEEN = 0.45;
 
@@ -44,10 +44,11 @@ static void draw_map(const lk__labelled *photo, const tile *t, lk__random *rando
     const lk__label *face = NULL;
     if (photo->count > 0) face = &photo->label[lk__random_below(random, photo->count)];
     if (face && !face->ignored) {
-        double size = log_range(random, SMALLEST, LARGEST_SHARE * t->side);
-        double least = t->side < 160 ? 0.15 : 0.5; /* tiles are for small faces in company */
+        /* Larger ones than the scales answer for must be told from parts of them. */
+        double size = lk__chance(random, CHANCE_TOO_LARGE)
+                          ? log_range(random, LARGEST, TOO_LARGE)
+                          : log_range(random, SMALLEST, fmin(LARGEST, 1.1 * t->side));
         scale = fmin(size / size_of(&face->face), 2.5);
-        if (lk__chance(random, least)) scale = fmin(scale, t->side / longer); /* the whole photo */
         cx = (double)face->face.x + 0.5 * (double)face->face.width;
         cy = (double)face->face.y + 0.5 * (double)face->face.height;
         /* Mostly inside the tile, so that it counts. */
@@ -56,7 +57,8 @@ static void draw_map(const lk__labelled *photo, const tile *t, lk__random *rando
         away_y = lk__random_range(random, -spread, spread);
     } else {
         /* No face is known to be here, and smaller ones than the labels know of may be: not enlarged. */
-        scale = fmin(log_range(random, 0.4, 1.6) * t->side / longer, 0.8);
+        double whole = t->side / longer;
+        scale = log_range(random, fmin(0.5 * whole, 0.4), 0.8);
         cx = lk__random_range(random, 0, w);
         cy = lk__random_range(random, 0, h);
         away_x = away_y = 0;
@@ -128,12 +130,22 @@ static double seen_within(const lk_face *f, double x, double y, double w, double
     return across > 0 && down > 0 ? across * down / ((double)f->width * (double)f->height) : 0;
 }
 
+/* What is ignored in one tile is not in the next. */
+static void clip(lk_face *f, const tile *t) {
+    float x = fmaxf(f->x, (float)t->x), y = fmaxf(f->y, (float)t->y);
+    f->width = fminf(f->x + f->width, (float)(t->x + t->side)) - x;
+    f->height = fminf(f->y + f->height, (float)(t->y + t->side)) - y;
+    f->x = x;
+    f->y = y;
+}
+
 static void add_labels(const lk__labelled *photo, const double m[6], const tile *t, lk__scene *scene) {
     for (size_t i = 0; i < photo->count && scene->count < LK__SCENE_FACES; i++) {
         lk__label l = map_label(&photo->label[i], m, t);
         double seen = seen_within(&l.face, t->x, t->y, t->side, t->side);
         if (seen <= 0.02) continue;
         if (seen < SEEN || size_of(&l.face) < IGNORED) l.ignored = true;
+        if (l.ignored) clip(&l.face, t);
         scene->label[scene->count++] = l;
     }
 }
@@ -231,7 +243,7 @@ static lk_status draw_tile(const lk__labels *labels, const size_t *chosen, size_
 lk_status lk__scene_draw(const lk__labels *labels, const size_t *chosen, size_t count, int side,
                          lk__random *random, float *canvas, lk__scene *out, lk_error *err) {
     double u = lk__random_unit(random);
-    int grid = u < 0.55 ? 1 : u < 0.82 ? 2 : u < 0.94 ? 3 : 4;
+    int grid = u < 0.5 ? 1 : u < 0.85 ? 2 : 3;
     memset(canvas, 0, 3 * (size_t)side * (size_t)side * sizeof *canvas);
     out->count = 0;
     for (int i = 0; i < grid * grid; i++) {
