@@ -1,7 +1,7 @@
 # Tests, benchmarks and fuzzers: one program a file, found by name.
 #   tests/ROOM/test_NAME.c   test_ROOM_NAME, CTest name ROOM_NAME, label ROOM
 #   tests/cli/test_NAME.sh   CTest name cli_NAME; the program is in $LIKENESS, the sources in $LK_SOURCE, and what
-#                            draws its photos in $LIKENESS_DRAW
+#                            draws its photos in $LIKENESS_DRAW, its films in $LIKENESS_FILM
 #   bench/bench_NAME.c       bench_NAME
 #   fuzz/fuzz_NAME.c         with LK_FUZZ a libFuzzer program; else a test over fuzz/corpus/NAME
 enable_testing()
@@ -47,13 +47,15 @@ endif()
 if(TARGET likeness)
   add_executable(cli_draw tests/cli/draw.c)
   target_link_libraries(cli_draw PRIVATE likeness_static)
+  add_executable(cli_film tests/cli/film.c)
+  target_link_libraries(cli_film PRIVATE likeness_static PkgConfig::ffmpeg m)
   file(GLOB sources CONFIGURE_DEPENDS tests/cli/test_*.sh)
   foreach(source ${sources})
     get_filename_component(name ${source} NAME_WE)
     string(REGEX REPLACE "^test_" "cli_" name ${name})
     lk_test(${name} cli bash ${source})
     set_property(TEST ${name} APPEND PROPERTY ENVIRONMENT "LIKENESS=$<TARGET_FILE:likeness>"
-                 "LIKENESS_DRAW=$<TARGET_FILE:cli_draw>")
+                 "LIKENESS_DRAW=$<TARGET_FILE:cli_draw>" "LIKENESS_FILM=$<TARGET_FILE:cli_film>")
   endforeach()
 endif()
 

@@ -1,12 +1,14 @@
 #!/bin/bash
-# packages.sh GROUP...: make sure the Debian packages of these groups (build, ranks, check, fuzz, bench) are there.
+# packages.sh GROUP...: make sure the Debian packages of these groups (build, ranks, cameras, check, fuzz, bench) are there.
 # Asks nothing of the network when they are.
 set -euo pipefail
 
 build="cmake ninja-build pkg-config libdnnl-dev libjpeg62-turbo-dev libpng-dev libwebp-dev libexif-dev libsqlite3-dev
-  libjansson-dev libsodium-dev liblapacke-dev libcmocka-dev"
+  libjansson-dev libsodium-dev liblapacke-dev libcmocka-dev
+  libavformat-dev libavcodec-dev libswscale-dev libavutil-dev"
 ranks="libopenmpi-dev openmpi-bin" # optional: training by several processes
-check="$ranks g++ clang clang-format clang-tidy libomp-dev libclang-rt-14-dev binutils file groff-base"
+cameras="libavdevice-dev" # optional: likeness watch /dev/video0
+check="$ranks $cameras g++ clang clang-format clang-tidy libomp-dev libclang-rt-14-dev binutils file groff-base"
 fuzz="clang libomp-dev libclang-rt-14-dev"
 bench="python3-torch"
 

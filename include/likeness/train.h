@@ -102,6 +102,8 @@ typedef struct lk_train_options {
     double augment; /* 0 none .. 1 full */
     double holdout; /* share of people kept out when `validate` is empty */
     lk_crop crop;   /* for sources that name none, and stored as the model's own */
+    bool aligned; /* photos are faces of lk_image_align, and so will the model's be; `crop` is {.centre = 1},
+                     and a source whose faces have room around them says so by its own */
     uint64_t seed;
     int threads;               /* 0: all cores */
     lk_precision precision;    /* of activations and kernels; the weights themselves stay f32 */
@@ -143,16 +145,19 @@ typedef struct lk_detect_progress {
 } lk_detect_progress;
 
 typedef struct lk_detect_train_options {
-    const char *labels; /* photos and their faces (docs/formats.md) */
-    const char *output; /* model path; the checkpoint is kept at OUTPUT.checkpoint until the end */
-    const char *net;    /* name of a ready net, or text of one */
-    const char *init;   /* detector to start from, or NULL */
-    const char *recipe; /* free text kept in the model's metadata, or NULL */
-    int side, batch;    /* pixels of a canvas, canvases a step */
-    int photo_most;     /* photos with a longer side are shrunk to it as they are read into memory */
-    double minutes;
-    double learning_rate, weight_decay; /* AdamW; rises for the first 2 %, then a cosine to 0 */
-    double holdout;                     /* share of the photos kept for validation */
+    const char *labels;    /* photos and their faces (docs/formats.md) */
+    const char *output;    /* model path; the checkpoint is kept at OUTPUT.checkpoint until the end */
+    const char *net;       /* name of a ready net, or text of one */
+    const char *init;      /* detector to start from, or NULL */
+    const char *recipe;    /* free text kept in the model's metadata, or NULL */
+    int side, batch;       /* pixels of a canvas, canvases a step */
+    int photo_most;        /* photos with a longer side are shrunk to it as they are read into memory */
+    double minutes;        /* of the detector; 0 with `init`: that one as it is */
+    double points_minutes; /* then, of the second look, which tells better where the points are; 0: that of
+                              `init` */
+    double learning_rate,
+        weight_decay; /* of the detector: AdamW; rises for the first 2 %, then a cosine to 0 */
+    double holdout;   /* share of the photos kept for validation */
     uint64_t seed;
     int threads; /* 0: all cores */
     lk_precision precision;

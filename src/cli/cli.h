@@ -3,7 +3,13 @@
  *   options.c   numbers, names, crops and folders given as text; checks them and says what is wrong
  *   output.c    saying, failing, tables, TSV, JSON, files written whole
  *   progress.c  the bar, plain lines, Ctrl-C, time and peak memory
- *   photos.c    photos in, vectors out, in batches; the list of photos that failed
+ *   folders.c   photos of folders, folders of results, and the mark of a folder of aligned faces
+ *   crew.c      pieces of work on several threads, results in order
+ *   draw.c      faces drawn into a photo
+ *   faces.c     which faces of a photo, and how they are shown; a detector for each thread
+ *   bad.c       photos that could not be used: told, counted, listed
+ *   photos.c    photos in, vectors out
+ *   crops.c     photos in, files of aligned faces out
  *   models.c    opening models and galleries, and matching one with the other
  *   ranks_mpi.c several processes that train one net
  *
@@ -16,6 +22,7 @@
 
 #include <argp.h>
 #include <jansson.h>
+#include <math.h>
 #include <stdbool.h>
 #include <stdio.h>
 
@@ -31,11 +38,14 @@ enum {
 /* argv[0] is "likeness VERB". The value is the exit code. */
 int cmd_train(int argc, char **argv);
 int cmd_train_detector(int argc, char **argv);
+int cmd_detect(int argc, char **argv);
+int cmd_crop(int argc, char **argv);
 int cmd_embed(int argc, char **argv);
 int cmd_verify(int argc, char **argv);
 int cmd_eval(int argc, char **argv);
 int cmd_enroll(int argc, char **argv);
 int cmd_identify(int argc, char **argv);
+int cmd_watch(int argc, char **argv);
 int cmd_gallery(int argc, char **argv);
 int cmd_synth(int argc, char **argv);
 int cmd_report(int argc, char **argv);
@@ -99,6 +109,12 @@ enum {
     CLI_KEY_PRECISION,
     CLI_KEY_THRESHOLD,
     CLI_KEY_MODEL,
+    CLI_KEY_DETECT,
+    CLI_KEY_ALIGNED,
+    CLI_KEY_DETECTOR,
+    CLI_KEY_DETECT_SIZE,
+    CLI_KEY_MIN_FACE,
+    CLI_KEY_CONFIDENCE,
     CLI_KEY_VERB
 };
 /* Rows of a verb's argp table for options that mean the same everywhere. */
@@ -111,7 +127,7 @@ enum {
         "crop", CLI_KEY_CROP, "CROP", 0,                                                                     \
             "The part of each photo that is the face: a share of its shorter side (0.9), or "                \
             "X,Y,WIDTH,HEIGHT in "                                                                           \
-            "pixels (default: the model's own)",                                                             \
+            "pixels (default: the face that is found, for a model of aligned faces, else the model's own)",  \
             0                                                                                                \
     }
 #define CLI_OPTION_SEED                                                                                      \
@@ -135,6 +151,52 @@ typedef struct cli_compute {
         CLI_KEY_PRECISION, CLI_PRECISION, offsetof(options, compute.precision), 0, 0                         \
     }
 enum { CLI_THREADS_MAX = 1024 };
+
+/* How a verb looks for faces; its struct of options has one, named `look`. */
+typedef struct cli_look {
+    const char *detector; /* model; NULL: the shipped one */
+    int size, min_face;   /* as in lk_detect_options */
+    double confidence;    /* NaN: the detector's own */
+    bool detect;          /* for a model too that takes photos as they are */
+    bool aligned;         /* the photos are aligned faces already */
+} cli_look;
+#define CLI_LOOK_DEFAULT                                                                                     \
+    { .size = 640, .confidence = NAN }
+/* Rows of the argp table: how to look, for every verb that does; and whether, for those that embed. */
+#define CLI_OPTIONS_LOOK(size_name)                                                                          \
+    {"detector",                                                                                             \
+     CLI_KEY_DETECTOR,                                                                                       \
+     "MODEL",                                                                                                \
+     0,                                                                                                      \
+     "The model that finds faces (default: models/detect.safetensors, or the installed one)",                \
+     0},                                                                                                     \
+        {size_name,                                                                                          \
+         CLI_KEY_DETECT_SIZE,                                                                                \
+         "PIXELS",                                                                                           \
+         0,                                                                                                  \
+         "Photos whose longer side has more are shrunk to it before faces are looked for",                   \
+         0},                                                                                                 \
+        {"min-face", CLI_KEY_MIN_FACE, "PIXELS", 0, "Leave out faces narrower than this", 0}, {              \
+        "confidence", CLI_KEY_CONFIDENCE, "P", 0,                                                            \
+            "Leave out faces less sure than this, 0 to 1 (default: the detector's own)", 0                   \
+    }
+#define CLI_OPTIONS_FACES                                                                                    \
+    {                                                                                                        \
+        "detect",                                                                                            \
+        CLI_KEY_DETECT,                                                                                      \
+        0,                                                                                                   \
+        0,                                                                                                   \
+        "Look for faces for a model too that was trained on photos as they are",                             \
+        0},                                                                                                  \
+        {"aligned", CLI_KEY_ALIGNED, 0, 0, "The photos are aligned faces: take them whole", 0},              \
+        CLI_OPTIONS_LOOK("detect-size")
+#define CLI_NUMBERS_LOOK(options)                                                                            \
+    {CLI_KEY_DETECT_SIZE, CLI_INT, offsetof(options, look.size), 64, 4096},                                  \
+        {CLI_KEY_MIN_FACE, CLI_INT, offsetof(options, look.min_face), 0, 1e6}, {                             \
+        CLI_KEY_CONFIDENCE, CLI_REAL, offsetof(options, look.confidence), 0, 1                               \
+    }
+/* The options of the tables above that are no numbers; ARGP_ERR_UNKNOWN for all others. */
+error_t cli_look_parse(cli_look *look, int key, char *arg);
 
 /* ---- saying (output.c) --------------------------------------------------------------------------- */
 
@@ -187,33 +249,189 @@ bool cli_stopped(void);
 /* The last line of a long verb: version, time, peak memory. */
 void cli_usage_line(double started);
 
-/* ---- photos (photos.c) --------------------------------------------------------------------------- */
+/* ---- photos that could not be used (bad.c) -------------------------------------------------------- */
 
 /* Photos that could not be used: the first 10 are told at once, all are listed at the end. */
+typedef enum cli_bad_kind {
+    CLI_UNREADABLE,
+    CLI_NO_FACE,
+    CLI_SEVERAL_FACES,
+    CLI_BAD_NAME,
+    CLI_BAD_KINDS
+} cli_bad_kind;
 typedef struct cli_bad {
-    size_t count;
+    size_t count, kind[CLI_BAD_KINDS];
     char **lines;
 } cli_bad;
-void cli_bad_add(cli_bad *bad, const char *path, const lk_error *why);
+void cli_bad_add(cli_bad *bad, const char *path, const lk_error *why); /* CLI_UNREADABLE */
+void cli_bad_say(cli_bad *bad, cli_bad_kind kind, const char *path, const char *format, ...) LK_PRINTF(4, 5);
+/* "12 unreadable, 3 without a face"; "none". free() */
+char *cli_bad_kinds(const cli_bad *bad);
 void cli_bad_finish(cli_bad *bad, bool list); /* list them if asked and any; free */
+
+/* ---- folders (folders.c) ------------------------------------------------------------------------- */
+
+/* Photos found by walking folders. */
+typedef struct cli_file {
+    char *path;
+    size_t name_at; /* in path: where the name under the folder begins, "PERSON/PHOTO.jpg" */
+} cli_file;
+typedef struct cli_files {
+    cli_file *items;
+    size_t count;
+} cli_files;
+/* A photo, taken as it is; or a folder with all the photos in it and its folders, in byte order of their
+ * names, hidden ones and other files left out. What cannot be read joins the bad photos. With `skip_aligned`
+ * folders of aligned faces are told and left out. */
+void cli_files_add(cli_files *files, const char *path, bool skip_aligned, cli_bad *bad);
+void cli_files_free(cli_files *files);
+bool cli_is_folder(const char *path);
+
+/* Make the folder `path` and the missing ones above it. 0, or an exit code after saying why. */
+int cli_folder_make(const char *path);
+/* Take a folder to write results into: it must be new, empty, or hold a file `name` that says `mark`, for it
+ * was begun by the same command. The mark is written. 0, or an exit code after saying why. */
+int cli_folder_claim(const char *path, const char *name, const char *mark);
+
+/* A folder of aligned faces is known by this file in it (docs/formats.md). */
+#define CLI_ALIGNED_MARK ".likeness-aligned"
+/* The room around the faces in this folder (1 or more); 0: no such folder. */
+double cli_aligned_room(const char *folder);
+/* For a photo: that of its folder, or of the one above. */
+typedef struct cli_aligned { /* the last folder that was looked at */
+    char *folder;            /* NULL: none yet; to be freed */
+    double room;
+} cli_aligned;
+double cli_aligned_photo(cli_aligned *last, const char *path);
+
+/* ---- crew (crew.c) ------------------------------------------------------------------------------- */
+
+/* Pieces of work 0 .. count - 1, done by `workers` threads at once and handed over one by one in order. No
+ * more than a few pieces a worker are ahead of what was handed over. */
+typedef struct cli_crew {
+    size_t count;
+    int workers; /* at least 1 */
+    void *context;
+    /* On a worker's own thread, 0 <= worker < workers; what it returns is not NULL. */
+    void *(*work)(void *context, int worker, size_t piece);
+    /* On the caller's thread. It frees the result. What is not LK_OK ends the run. */
+    lk_status (*done)(void *context, size_t piece, void *result, lk_error *err);
+    void (*drop)(void *result); /* of a piece that is not handed over any more */
+} cli_crew;
+lk_status cli_crew_run(const cli_crew *crew, lk_error *err);
+/* How many threads to use for `count` pieces (0 threads: all cores). */
+int cli_workers(int threads, size_t count);
+/* And how many threads each of these workers has for itself. */
+int cli_worker_threads(int threads, int workers);
+/* Progress over photos; STOPPED after Ctrl-C. */
+lk_status cli_photos_done(size_t done, size_t count, double started, lk_error *err);
+
+/* ---- faces (faces.c) ----------------------------------------------------------------------------- */
+
+enum { CLI_FACES_MAX = 1024 }; /* of one photo */
+
+/* Detectors of one model, one for each worker. */
+typedef struct cli_finder cli_finder;
+lk_status cli_finder_open(const cli_look *look, const cli_compute *compute, int workers, cli_finder **out,
+                          lk_error *err);
+void cli_finder_free(cli_finder *finder); /* NULL is fine */
+const char *cli_finder_fingerprint(const cli_finder *finder);
+double cli_finder_confidence(const cli_finder *finder);
+/* The faces of a photo, widest first; free(). */
+lk_status cli_finder_find(cli_finder *finder, int worker, const lk_image *photo, lk_face **faces,
+                          size_t *count, lk_error *err);
+
+/* Of several faces the one a photo of one person is about: large, and near the centre. count > 0. */
+size_t cli_face_central(const lk_face *faces, size_t count, int width, int height);
+/* "box": [x, y, w, h], "points": [[x, y]...], "confidence", "quality" into an object; face NULL: all null. */
+void cli_face_json(json_t *object, const lk_face *face);
+
+/* The photo with boxes, points and the numbers of the faces drawn in, to look at (draw.c). */
+lk_status cli_draw_faces(const lk_image *photo, const lk_face *faces, size_t count, lk_image **out,
+                         lk_error *err);
+
+/* ---- photos (photos.c) --------------------------------------------------------------------------- */
 
 typedef struct cli_photo {
     const char *path;
-    lk_crop crop; /* all zero: the model's own */
+    lk_crop crop; /* all zero: the face that is found, or the model's own */
 } cli_photo;
-/* Called for each photo in order; vector (dim), or NULL for one that is in the list of bad ones. */
-typedef lk_status (*cli_vector_fn)(void *context, size_t photo, const float *vector, lk_error *err);
-/* STOPPED after Ctrl-C; else what fn or the embedder returned: INVALID if it does not compute that way. A bad
- * photo is no error. */
-lk_status cli_embed(const lk_model *model, const cli_compute *compute, const cli_photo *photos, size_t count,
-                    cli_vector_fn fn, void *context, cli_bad *bad, lk_error *err);
+
+/* Which faces of a photo are embedded. */
+typedef enum cli_pick {
+    CLI_PICK_ALL,
+    CLI_PICK_LARGEST,
+    CLI_PICK_CENTRAL, /* cli_face_central; a photo without a face is taken whole */
+    CLI_PICK_ONLY,    /* none where there are several */
+    CLI_PICK_NUMBER   /* `number` */
+} cli_pick;
+
+/* What was found in a photo, and the vectors of the faces that were picked. */
+typedef struct cli_faces {
+    bool looked;          /* for faces */
+    bool whole;           /* taken whole, or by its crop: one vector; nothing was looked for, or not found */
+    size_t found;         /* faces in the photo */
+    const lk_face *face;  /* (found), widest first */
+    size_t count;         /* vectors */
+    const size_t *number; /* (count) into face; NULL when whole */
+    const float *vectors; /* (count, dim) */
+} cli_faces;
+
+/* Called for each photo in order; `faces` NULL for one that could not be read and is in the list of bad ones.
+ * What is said of photos with no face or several is up to the verb. */
+typedef lk_status (*cli_faces_fn)(void *context, size_t photo, const cli_faces *faces, lk_error *err);
+
+/* What to embed, and how. */
+typedef struct cli_embedding {
+    const lk_model *model;
+    const cli_compute *compute;
+    const cli_look *look;
+    cli_pick pick;
+    size_t number; /* of CLI_PICK_NUMBER, from 0 */
+    const cli_photo *photos;
+    size_t count;
+    cli_faces_fn fn;
+    void *context;
+    cli_bad *bad;
+} cli_embedding;
+/* Faces are looked for where the model is one of aligned faces or look->detect is set, unless the photo has a
+ * crop, look->aligned is set or its folder is one of aligned faces. STOPPED after Ctrl-C; else what fn or the
+ * embedder returned: INVALID if it does not compute that way. A bad photo is no error. */
+lk_status cli_embed(const cli_embedding *embedding, lk_error *err);
+/* Would it start? Models are opened and let go again. */
+lk_status cli_embed_check(const cli_embedding *embedding, lk_error *err);
 /* The photos of a data set, in its order; free(). The paths belong to the data set. */
 cli_photo *cli_dataset_photos(const lk_dataset *dataset);
 /* What listing the folders had to leave out joins the bad photos. */
 void cli_dataset_skipped(const lk_dataset *dataset, cli_bad *bad);
 
+/* ---- crops (crops.c) ------------------------------------------------------------------------------ */
+
+typedef struct cli_crops {
+    const char *output;    /* folder */
+    int size;              /* side of the aligned square */
+    double room;           /* of what is written, over `size` */
+    const char *extension; /* "png", "jpg", "webp" */
+    int quality;
+    bool all; /* every face of a photo, not the central one */
+    cli_look look;
+    cli_compute compute;
+} cli_crops;
+#define CLI_CROPS_DEFAULT                                                                                    \
+    { .size = 112, .room = 1.25, .extension = "jpg", .quality = 95, .look = CLI_LOOK_DEFAULT }
+/* Write the aligned faces of the photos, under the names the photos have in their folders; what is there
+ * already is kept. 0, or an exit code after saying why. */
+typedef struct cli_cropped {
+    size_t faces, photos, kept; /* written, of so many photos; photos whose faces were there already */
+} cli_cropped;
+int cli_crops_write(const cli_crops *crops, const cli_files *files, cli_cropped *cropped, cli_bad *bad);
+/* "wrote 20 faces of 20 photos, 4 were there already; skipped 3: 2 unreadable, 1 without a face"; free() */
+char *cli_crops_summary(const cli_cropped *cropped, const cli_bad *bad);
+
 /* ---- models and galleries (models.c) -------------------------------------------------------------- */
 
+/* A model that the project ships: models/NAME under the current folder, or the installed one; free(). */
+char *cli_shipped_model(const char *name);
 lk_vector_kind cli_model_kind(const lk_model *model, const char *path);
 /* The model of an open gallery: `given`, or the one the gallery names; MISMATCH if it is another. */
 lk_status cli_gallery_model(const lk_gallery *gallery, const char *given, lk_model **out, lk_error *err);

@@ -14,30 +14,35 @@ typedef struct embed_options {
     const char *model, *output;
     format format;
     lk_crop crop;
+    bool all;
+    cli_look look;
     cli_compute compute;
     cli_photo *photos;
     size_t count;
 } embed_options;
 
-enum { KEY_FORMAT = CLI_KEY_VERB };
+enum { KEY_FORMAT = CLI_KEY_VERB, KEY_ALL };
 
-static const char doc[] = "Print the vector of each PHOTO: floats of L2 norm 1, so that the cosine of two "
-                          "photos is the dot product of their "
+static const char doc[] = "Print the vector of each PHOTO, of its largest face if it has several: floats "
+                          "of L2 norm 1, so that the cosine of two photos is the dot product of their "
                           "vectors.\vtext: the photo, a tab, the numbers separated by blanks. json: one "
                           "object a line, photo and vector. npy: "
                           "one float32 array (photos, dim) for numpy.load, row i for the i-th PHOTO; a photo "
-                          "that failed is a row of NaN, in "
-                          "text and json it is left out. The exit code is 3 if a photo failed.";
+                          "that failed or shows no face is a row of NaN, in "
+                          "text and json it is left out. The exit code is 3 if there was one.";
 
 static const struct argp_option option_list[] = {
     {"format", KEY_FORMAT, "FORMAT", 0, "text, json or npy (default text)", 0},
     CLI_OPTION_JSON,
     {"output", 'o', "FILE", 0, "Write here instead of to standard output", 0},
+    {"all", KEY_ALL, 0, 0, "Every face of a photo, named PHOTO#1 and so on; not as npy", 0},
     CLI_OPTION_CROP,
+    CLI_OPTIONS_FACES,
     CLI_OPTIONS_COMPUTE,
     {0}};
 
-static const cli_number numbers[] = {CLI_NUMBERS_COMPUTE(embed_options), {0}};
+static const cli_number numbers[] = {
+    CLI_NUMBERS_LOOK(embed_options), CLI_NUMBERS_COMPUTE(embed_options), {0}};
 
 static char *help(int key, const char *text, void *input) {
     return cli_number_help(numbers, key, text, input);
@@ -52,6 +57,7 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
     case 'o': o->output = arg; return 0;
     case KEY_FORMAT: o->format = (format)cli_name_option(format_names, key, arg, state); return 0;
     case CLI_KEY_JSON: o->format = FORMAT_JSON; return 0;
+    case KEY_ALL: o->all = true; return 0;
     case CLI_KEY_CROP: o->crop = cli_crop_option(arg, state); return 0;
     case ARGP_KEY_ARG:
         if (!o->model) {
@@ -63,8 +69,12 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
         return 0;
     case ARGP_KEY_END:
         if (o->count == 0) argp_error(state, "a model and at least one photo are needed");
+        if (o->all && o->format == FORMAT_NPY)
+            argp_error(state, "--all: rows of an npy file have no names; use text or json");
         return 0;
-    default: return cli_number_parse(numbers, key, arg, o, state);
+    default:
+        if (cli_look_parse(&o->look, key, arg) == 0) return 0;
+        return cli_number_parse(numbers, key, arg, o, state);
     }
 }
 
@@ -74,7 +84,9 @@ typedef struct writer {
     FILE *file;
     format format;
     int dim;
+    bool all;
     const cli_photo *photos;
+    cli_bad bad;
 } writer;
 
 /* NumPy's .npy format 1.0: a magic, the length of a Python dictionary padded with blanks to 64 bytes, the
@@ -101,10 +113,11 @@ static void npy_row(const writer *w, const float *vector) {
     }
 }
 
-static void json_row(const writer *w, const char *photo, const float *vector) {
+static void json_row(const writer *w, const char *photo, const lk_face *face, const float *vector) {
     json_t *row = json_object(), *values = json_array();
     for (int i = 0; i < w->dim; i++) json_array_append_new(values, cli_json_real((double)vector[i]));
     json_object_set_new(row, "photo", cli_json_text(photo));
+    if (face) cli_face_json(row, face);
     json_object_set_new(row, "vector", values);
     cli_json_print(w->file, row);
 }
@@ -117,16 +130,48 @@ static void text_row(const writer *w, const char *photo, const float *vector) {
     fputc('\n', w->file);
 }
 
-static lk_status on_vector(void *context, size_t photo, const float *vector, lk_error *err) {
-    const writer *w = context;
+static lk_status on_faces(void *context, size_t photo, const cli_faces *faces, lk_error *err) {
+    writer *w = context;
+    const char *path = w->photos[photo].path;
+    size_t count = faces ? faces->count : 0;
     (void)err; /* a full disk is seen when the file is closed */
-    if (w->format == FORMAT_NPY)
-        npy_row(w, vector);
-    else if (vector && w->format == FORMAT_JSON)
-        json_row(w, w->photos[photo].path, vector);
-    else if (vector)
-        text_row(w, w->photos[photo].path, vector);
+    if (faces && count == 0) cli_bad_say(&w->bad, CLI_NO_FACE, path, "no face found");
+    if (faces && faces->found > 1 && !w->all)
+        cli_say("%s: %zu faces; the largest is taken (--all: every one)", path, faces->found);
+    if (w->format == FORMAT_NPY) npy_row(w, count ? faces->vectors : NULL);
+    for (size_t i = 0; w->format != FORMAT_NPY && i < count; i++) {
+        const float *vector = faces->vectors + i * (size_t)w->dim;
+        char *name = w->all && !faces->whole ? cli_format("%s#%zu", path, faces->number[i] + 1)
+                                             : cli_format("%s", path);
+        if (w->format == FORMAT_JSON)
+            json_row(w, name, faces->whole ? NULL : &faces->face[faces->number[i]], vector);
+        else
+            text_row(w, name, vector);
+        free(name);
+    }
     return LK_OK;
+}
+
+static int embed_all(const embed_options *o, const lk_model *model, cli_output *output) {
+    writer w = {output->file, o->format, lk_model_dim(model), o->all, o->photos, {0}};
+    cli_embedding embedding = {.model = model,
+                               .compute = &o->compute,
+                               .look = &o->look,
+                               .pick = o->all ? CLI_PICK_ALL : CLI_PICK_LARGEST,
+                               .photos = o->photos,
+                               .count = o->count,
+                               .fn = on_faces,
+                               .context = &w,
+                               .bad = &w.bad};
+    lk_error err;
+    if (w.format == FORMAT_NPY) npy_header(&w, o->count);
+    lk_status status = cli_embed(&embedding, &err);
+    int code = status == LK_OK ? CLI_OK : cli_fail(&err);
+    int written = cli_output_close(output, status == LK_OK);
+    if (code == CLI_OK) code = written;
+    if (code == CLI_OK && w.bad.count) code = CLI_INPUT;
+    cli_bad_finish(&w.bad, w.bad.count > 1);
+    return code;
 }
 
 static int embed(embed_options *o) {
@@ -140,24 +185,14 @@ static int embed(embed_options *o) {
         cli_say("an .npy file is not for a terminal: give -o FILE or redirect");
         code = CLI_USAGE;
     }
-    if (code == CLI_OK) {
-        writer w = {output.file, o->format, lk_model_dim(model), o->photos};
-        cli_bad bad = {0};
-        if (w.format == FORMAT_NPY) npy_header(&w, o->count);
-        lk_status status = cli_embed(model, &o->compute, o->photos, o->count, on_vector, &w, &bad, &err);
-        if (status != LK_OK) code = cli_fail(&err);
-        int written = cli_output_close(&output, status == LK_OK);
-        if (code == CLI_OK) code = written;
-        if (code == CLI_OK && bad.count) code = CLI_INPUT;
-        cli_bad_finish(&bad, bad.count > 1);
-    }
+    if (code == CLI_OK) code = embed_all(o, model, &output);
     lk_model_free(model);
     return code;
 }
 
 int cmd_embed(int argc, char **argv) {
     static const struct argp argp = {option_list, parse, "MODEL PHOTO...", doc, NULL, help, NULL};
-    embed_options o = {.model = NULL};
+    embed_options o = {.look = CLI_LOOK_DEFAULT};
     int code = argp_parse(&argp, argc, argv, 0, NULL, &o) == 0 ? embed(&o) : CLI_USAGE;
     free(o.photos);
     return code;

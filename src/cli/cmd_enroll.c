@@ -11,35 +11,54 @@ typedef struct enroll_options {
     const char *gallery, *model, *person;
     cli_sources sources; /* folders of people; with --person, photos of that person */
     lk_crop crop;
+    cli_pick pick;
+    int picks;   /* how often the command line said which face */
+    size_t face; /* from 1, with --face */
+    cli_look look;
     cli_compute compute;
 } enroll_options;
 
-enum { KEY_PERSON = CLI_KEY_VERB };
+enum { KEY_PERSON = CLI_KEY_VERB, KEY_LARGEST, KEY_ALL, KEY_FACE };
 
-static const char doc[] = "Enroll every photo of folders of people (DIR/PERSON/PHOTO), or PHOTOs of one "
-                          "person given by --person. The gallery "
-                          "is made if it is not there; one that holds another model's vectors is left as it "
-                          "is.\vThe gallery keeps names, photo "
-                          "paths and vectors, not the photos. Folders' unreadable photos are told and left "
-                          "out; the exit code is 3 if a PHOTO "
-                          "given by name failed or nothing could be enrolled.";
+static const char doc[] =
+    "Enroll every photo of folders of people (DIR/PERSON/PHOTO), or PHOTOs of one "
+    "person given by --person. The gallery "
+    "is made if it is not there; one that holds another model's vectors is left as it "
+    "is. A photo with several faces is skipped unless the command line says "
+    "which one to take.\vThe gallery keeps names, photo "
+    "paths and vectors, not the photos. What could not be enrolled is told, listed at the end and left "
+    "out; the exit code is 3 if a PHOTO "
+    "given by name failed or nothing could be enrolled.";
 
 static const struct argp_option option_list[] = {
     {"model", CLI_KEY_MODEL, "MODEL", 0,
      "The model that makes the vectors (default: the gallery's own, if it exists)", 0},
     {"person", KEY_PERSON, "NAME", 0, "Who the PHOTOs show", 0},
+    {"largest", KEY_LARGEST, 0, 0, "Of several faces in a photo take the largest", 0},
+    {"all", KEY_ALL, 0, 0, "Of several faces in a photo take all, as PHOTO#1 and so on", 0},
+    {"face", KEY_FACE, "N", 0, "Of several faces take number N, the widest being 1 (likeness detect)", 0},
     CLI_OPTION_CROP,
+    CLI_OPTIONS_FACES,
     CLI_OPTIONS_COMPUTE,
     {0}};
 
-static const cli_number numbers[] = {CLI_NUMBERS_COMPUTE(enroll_options), {0}};
+static const cli_number numbers[] = {{KEY_FACE, CLI_SIZE, offsetof(enroll_options, face), 1, CLI_FACES_MAX},
+                                     CLI_NUMBERS_LOOK(enroll_options),
+                                     CLI_NUMBERS_COMPUTE(enroll_options),
+                                     {0}};
 
 static char *help(int key, const char *text, void *input) {
+    if (key == KEY_FACE) return (char *)(uintptr_t)text; /* no default */
     return cli_number_help(numbers, key, text, input);
 }
 
 static error_t parse(int key, char *arg, struct argp_state *state) {
     enroll_options *o = state->input;
+    if (key == KEY_LARGEST || key == KEY_ALL || key == KEY_FACE) {
+        if (o->picks++) argp_error(state, "one of --largest, --all and --face says which face");
+        o->pick = key == KEY_LARGEST ? CLI_PICK_LARGEST : key == KEY_ALL ? CLI_PICK_ALL : CLI_PICK_NUMBER;
+        if (key != KEY_FACE) return 0;
+    }
     switch (key) {
     case CLI_KEY_MODEL: o->model = arg; return 0;
     case KEY_PERSON:
@@ -57,7 +76,9 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
         if (!o->gallery || !o->sources.count)
             argp_error(state, "a gallery and a folder of people, or --person and photos, are needed");
         return 0;
-    default: return cli_number_parse(numbers, key, arg, o, state);
+    default:
+        if (cli_look_parse(&o->look, key, arg) == 0) return 0;
+        return cli_number_parse(numbers, key, arg, o, state);
     }
 }
 
@@ -70,9 +91,10 @@ typedef struct enrollment {
     lk_gallery *gallery;
     lk_dataset *dataset; /* NULL with --person */
     cli_photo *photos;
-    size_t count;
+    size_t count, dim;
     bool open;                 /* a transaction */
-    size_t pending, committed; /* photos in it, and safe */
+    size_t pending, committed; /* vectors in it, and safe */
+    size_t photos_pending, photos_committed;
     cli_bad bad;
 } enrollment;
 
@@ -83,41 +105,75 @@ static lk_status enroll_commit(enrollment *e, lk_error *err) {
         e->committed += e->pending;
     else
         lk_gallery_rollback(e->gallery);
+    if (status == LK_OK) e->photos_committed += e->photos_pending;
     e->open = false;
-    e->pending = 0;
+    e->pending = e->photos_pending = 0;
     return status;
 }
 
-static lk_status enroll_add(enrollment *e, size_t photo, const float *vector, lk_error *err) {
+/* `name`: of the photo, as the gallery will know it. */
+static lk_status enroll_add(enrollment *e, size_t photo, const char *name, const float *vector,
+                            lk_error *err) {
     const char *person = e->options->person;
     if (e->dataset) person = lk_dataset_person_name(e->dataset, lk_dataset_photo_person(e->dataset, photo));
     lk_error why = {0};
-    lk_status status = lk_gallery_add(e->gallery, person, e->photos[photo].path, vector, NULL, &why);
+    lk_status status = lk_gallery_add(e->gallery, person, name, vector, NULL, &why);
     if (status == LK_OK) e->pending++;
     if (status == LK_INVALID) { /* a name that no gallery takes: said before anything was written */
-        cli_bad_add(&e->bad, e->photos[photo].path, &why);
+        cli_bad_say(&e->bad, CLI_BAD_NAME, e->photos[photo].path, "%s", why.message);
         return LK_OK;
     }
     if (status != LK_OK && err) *err = why;
     return status;
 }
 
-static lk_status on_vector(void *context, size_t photo, const float *vector, lk_error *err) {
+static void tell_none(enrollment *e, const char *path, size_t found) {
+    if (found == 0)
+        cli_bad_say(&e->bad, CLI_NO_FACE, path, "no face found");
+    else if (e->options->pick == CLI_PICK_NUMBER)
+        cli_bad_say(&e->bad, CLI_NO_FACE, path, "%zu %s, and so no face %zu", found,
+                    found == 1 ? "face" : "faces", e->options->face);
+    else
+        cli_bad_say(&e->bad, CLI_SEVERAL_FACES, path,
+                    "%zu faces: say which with --largest, --all or --face N", found);
+}
+
+/* A face that was told from others by its number carries it in the name of its photo. */
+static lk_status enroll_faces(enrollment *e, size_t photo, const cli_faces *faces, lk_error *err) {
+    const char *path = e->photos[photo].path;
+    cli_pick pick = e->options->pick;
+    bool numbered = faces->found > 1 && (pick == CLI_PICK_ALL || pick == CLI_PICK_NUMBER);
+    lk_status status = LK_OK;
+    size_t before = e->pending;
+    for (size_t i = 0; i < faces->count && status == LK_OK; i++) {
+        char *name = numbered ? cli_format("%s#%zu", path, faces->number[i] + 1) : cli_format("%s", path);
+        status = enroll_add(e, photo, name, faces->vectors + i * e->dim, err);
+        free(name);
+    }
+    e->photos_pending += e->pending > before;
+    return status;
+}
+
+static lk_status on_faces(void *context, size_t photo, const cli_faces *faces, lk_error *err) {
     enrollment *e = context;
-    if (!vector) return LK_OK;
+    if (!faces) return LK_OK;
+    if (faces->count == 0) {
+        tell_none(e, e->photos[photo].path, faces->found);
+        return LK_OK;
+    }
     if (!e->open) {
         lk_status status = lk_gallery_begin(e->gallery, err);
         if (status != LK_OK) return status;
         e->open = true;
     }
-    lk_status status = enroll_add(e, photo, vector, err);
+    lk_status status = enroll_faces(e, photo, faces, err);
     if (status != LK_OK) {
         lk_gallery_rollback(e->gallery);
         e->open = false;
-        e->pending = 0;
+        e->pending = e->photos_pending = 0;
         return status;
     }
-    return e->pending == TRANSACTION ? enroll_commit(e, err) : LK_OK;
+    return e->pending >= TRANSACTION ? enroll_commit(e, err) : LK_OK;
 }
 
 static int photos_open(enrollment *e, lk_error *err) {
@@ -143,6 +199,20 @@ static int photos_open(enrollment *e, lk_error *err) {
     return CLI_OK;
 }
 
+static cli_embedding embedding_of(enrollment *e, const lk_model *model) {
+    const enroll_options *o = e->options;
+    return (cli_embedding){.model = model,
+                           .compute = &o->compute,
+                           .look = &o->look,
+                           .pick = o->pick,
+                           .number = o->face - 1, /* meant with --face only */
+                           .photos = e->photos,
+                           .count = e->count,
+                           .fn = on_faces,
+                           .context = e,
+                           .bad = &e->bad};
+}
+
 /* Open the gallery and its model; or, if there is none yet, the model first, so that a wrong one leaves no
  * file. */
 static lk_status gallery_open(enrollment *e, lk_model **model, bool *made, lk_error *err) {
@@ -155,8 +225,9 @@ static lk_status gallery_open(enrollment *e, lk_model **model, bool *made, lk_er
         return status;
     }
     status = lk_model_open(o->model, model, err);
-    /* Nor may a precision that this processor refuses leave one: without photos, cli_embed only asks. */
-    if (status == LK_OK) status = cli_embed(*model, &o->compute, NULL, 0, NULL, NULL, NULL, err);
+    /* Nor may a precision that this processor refuses leave one, or a detector that is not there. */
+    cli_embedding embedding = embedding_of(e, *model);
+    if (status == LK_OK) status = cli_embed_check(&embedding, err);
     if (status != LK_OK) return status;
     char *path = realpath(o->model, NULL); /* so that the gallery is of use from any folder */
     lk_vector_kind kind = cli_model_kind(*model, path ? path : o->model);
@@ -173,17 +244,24 @@ static void summary(const enrollment *e, bool made) {
         cli_fail(&err);
         return;
     }
-    printf("enrolled %zu %s, skipped %zu; %s now holds %zu %s in %zu %s\n", e->committed,
-           e->committed == 1 ? "photo" : "photos", e->bad.count, made ? "the new gallery" : "the gallery",
-           info.people, info.people == 1 ? "person" : "people", info.photos,
-           info.photos == 1 ? "photo" : "photos");
+    char *of = e->committed != e->photos_committed
+                   ? cli_format("%zu faces of %zu", e->committed, e->photos_committed)
+                   : cli_format("%zu", e->committed);
+    char *kinds = e->bad.count ? cli_bad_kinds(&e->bad) : cli_format("%s", "");
+    printf("enrolled %s %s, skipped %zu%s%s; %s now holds %zu %s in %zu %s\n", of,
+           e->photos_committed == 1 ? "photo" : "photos", e->bad.count, *kinds ? ": " : "", kinds,
+           made ? "the new gallery" : "the gallery", info.people, info.people == 1 ? "person" : "people",
+           info.photos, info.photos == 1 ? "photo" : "photos");
+    free(kinds);
+    free(of);
 }
 
 static int enroll_all(enrollment *e, const lk_model *model, bool made) {
     lk_error err = {0}, commit_err;
     if (e->dataset) cli_dataset_skipped(e->dataset, &e->bad);
-    lk_status status =
-        cli_embed(model, &e->options->compute, e->photos, e->count, on_vector, e, &e->bad, &err);
+    e->dim = (size_t)lk_model_dim(model);
+    cli_embedding embedding = embedding_of(e, model);
+    lk_status status = cli_embed(&embedding, &err);
     int code = CLI_OK;
     if (status != LK_OK) code = cli_fail(&err);
     /* Photos enrolled before a stop or an error are good; keep them. */
@@ -224,7 +302,7 @@ int cmd_enroll(int argc, char **argv) {
         NULL,
         help,
         NULL};
-    enroll_options o = {.gallery = NULL};
+    enroll_options o = {.pick = CLI_PICK_ONLY, .look = CLI_LOOK_DEFAULT};
     int code = argp_parse(&argp, argc, argv, 0, NULL, &o) == 0 ? enroll(&o) : CLI_USAGE;
     cli_sources_free(&o.sources);
     return code;

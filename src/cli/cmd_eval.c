@@ -16,6 +16,7 @@ typedef struct eval_options {
     size_t gallery_photos; /* of each person; 0: half */
     size_t limit_people;   /* 0: all */
     uint64_t seed;
+    cli_look look;
     cli_compute compute;
     cli_style style;
 } eval_options;
@@ -27,8 +28,9 @@ static const char doc[] = "Measure a model: on pairs of photos (10-fold accuracy
                           "of people (rank-1, rank-5, CMC), or both.\vThe pairs file is tab-separated with "
                           "one header line: fold, same (1 or 0), "
                           "and two photo paths under --root. A TAR is given only where there are different "
-                          "pairs enough to say. Unreadable "
-                          "photos are told and left out with their pairs.";
+                          "pairs enough to say. Of several faces in a photo the one that is large and near "
+                          "the centre counts; a photo without a face is taken whole, and these are counted. "
+                          "Unreadable photos are told and left out with their pairs.";
 
 static const struct argp_option option_list[] = {
     {"pairs", KEY_PAIRS, "TSV", 0, "Pairs to verify", 1},
@@ -40,6 +42,7 @@ static const struct argp_option option_list[] = {
     CLI_OPTION_SEED,
     {"name", KEY_NAME, "NAME", 0, "What to call the model (default: its file name)", 3},
     CLI_OPTION_CROP,
+    CLI_OPTIONS_FACES,
     CLI_OPTION_JSON,
     CLI_OPTION_TSV,
     CLI_OPTIONS_COMPUTE,
@@ -49,6 +52,7 @@ static const cli_number numbers[] = {
     {KEY_GALLERY_PHOTOS, CLI_SIZE, offsetof(eval_options, gallery_photos), 0, 1e6},
     {KEY_LIMIT, CLI_SIZE, offsetof(eval_options, limit_people), 0, 1e9},
     {CLI_KEY_SEED, CLI_SEED, offsetof(eval_options, seed), 0, 0},
+    CLI_NUMBERS_LOOK(eval_options),
     CLI_NUMBERS_COMPUTE(eval_options),
     {0}};
 
@@ -84,7 +88,9 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
         o->model = arg;
         return 0;
     case ARGP_KEY_END: parse_end(o, state); return 0;
-    default: return cli_number_parse(numbers, key, arg, o, state);
+    default:
+        if (cli_look_parse(&o->look, key, arg) == 0) return 0;
+        return cli_number_parse(numbers, key, arg, o, state);
     }
 }
 
@@ -100,10 +106,11 @@ typedef struct run {
     char **joined;                /* (pairs.photo_count): root/photo */
     cli_photo *photos;            /* (count) */
     size_t count, good;
-    size_t *pair_photo;   /* (pairs.photo_count) into photos */
-    size_t *person_photo; /* (people_photos) into photos */
-    float *vectors;       /* (count, dim) */
-    bool *usable;         /* (count) */
+    size_t looked, faceless; /* photos searched for faces; of them, without one and taken whole */
+    size_t *pair_photo;      /* (pairs.photo_count) into photos */
+    size_t *person_photo;    /* (people_photos) into photos */
+    float *vectors;          /* (count, dim) */
+    bool *usable;            /* (count) */
     int dim;
     bool verified, identified;
     size_t pairs_left_out;
@@ -161,11 +168,13 @@ static void run_gather(run *r) {
     free(wishes);
 }
 
-static lk_status on_vector(void *context, size_t photo, const float *vector, lk_error *err) {
+static lk_status on_faces(void *context, size_t photo, const cli_faces *faces, lk_error *err) {
     run *r = context;
     (void)err;
-    if (!vector) return LK_OK;
-    memcpy(r->vectors + photo * (size_t)r->dim, vector, (size_t)r->dim * sizeof *vector);
+    if (!faces) return LK_OK;
+    memcpy(r->vectors + photo * (size_t)r->dim, faces->vectors, (size_t)r->dim * sizeof *faces->vectors);
+    r->looked += faces->looked;
+    r->faceless += faces->looked && faces->whole;
     r->usable[photo] = true;
     r->good++;
     return LK_OK;
@@ -325,6 +334,7 @@ static json_t *run_json(const run *r, const char *name) {
     json_object_set_new(result, "rank5", cli_json_real(r->identified ? id->rank5 : none));
     json_object_set_new(result, "people", count_or_null(r->identified, id->people));
     json_object_set_new(result, "photos", json_integer((json_int_t)r->good));
+    json_object_set_new(result, "no_face", count_or_null(r->looked > 0, r->faceless));
     json_object_set_new(result, "roc", r->verified ? thin_roc(v) : json_null());
     json_object_set_new(result, "cmc", r->identified ? first_of_cmc(id) : json_null());
     return result;
@@ -424,7 +434,17 @@ static int run_measure(run *r, const lk_model *model, cli_bad *bad) {
     r->dim = lk_model_dim(model);
     r->vectors = cli_alloc(r->count * (size_t)r->dim, sizeof *r->vectors);
     r->usable = cli_alloc(r->count, sizeof *r->usable);
-    lk_status status = cli_embed(model, &r->options->compute, r->photos, r->count, on_vector, r, bad, &err);
+    cli_embedding embedding = {.model = model,
+                               .compute = &r->options->compute,
+                               .look = &r->options->look,
+                               .pick = CLI_PICK_CENTRAL,
+                               .photos = r->photos,
+                               .count = r->count,
+                               .fn = on_faces,
+                               .context = r,
+                               .bad = bad};
+    lk_status status = cli_embed(&embedding, &err);
+    if (r->faceless) cli_say("%zu of %zu photos: no face found, taken whole", r->faceless, r->looked);
     if (status == LK_OK && r->options->pairs) status = run_verify(r, &err);
     if (status == LK_OK && r->dataset) status = run_identify(r, &err);
     if (status != LK_OK) return cli_fail(&err);
@@ -465,7 +485,7 @@ static int eval(eval_options *o) {
 
 int cmd_eval(int argc, char **argv) {
     static const struct argp argp = {option_list, parse, "MODEL", doc, NULL, help, NULL};
-    eval_options o = {.seed = 1};
+    eval_options o = {.seed = 1, .look = CLI_LOOK_DEFAULT};
     int code = argp_parse(&argp, argc, argv, 0, NULL, &o) == 0 ? eval(&o) : CLI_USAGE;
     cli_sources_free(&o.root);
     cli_sources_free(&o.identify);

@@ -1,5 +1,5 @@
-/* cmd_identify.c: likeness identify: for each photo the closest enrolled photos and the people they show,
- * best first, and whether the best is close enough to be called known. */
+/* cmd_identify.c: likeness identify: for each face in each photo the closest enrolled photos and the people
+ * they show, best first, and whether the best is close enough to be called known. */
 #include "cli.h"
 
 #include <math.h>
@@ -13,16 +13,16 @@ typedef struct identify_options {
     size_t count, k;
     double threshold; /* NaN: the gallery's */
     lk_crop crop;
+    cli_look look;
     cli_compute compute;
     cli_style style;
 } identify_options;
 
 static const char doc[] =
-    "Find the K enrolled photos closest to each PHOTO and the people they show, best first. A person is "
-    "known if the "
-    "cosine is at least the threshold.\vThe exit code is 0 if every PHOTO shows a known person, 1 if one "
-    "does not, 3 if one "
-    "could not be read. What comes out are suggestions for a person to look at, not proof of who someone is.";
+    "Find the K enrolled photos closest to each face in each PHOTO and the people they show, best first. A "
+    "person is known if the cosine is at least the threshold.\vThe exit code is 0 if every face is that of a "
+    "known person, 1 if one is not or a PHOTO shows no face, 3 if one could not be read. What comes out are "
+    "suggestions for a person to look at, not proof of who someone is.";
 
 static const struct argp_option option_list[] = {
     {"k", 'k', "K", 0, "How many photos to show", 0},
@@ -30,6 +30,7 @@ static const struct argp_option option_list[] = {
     {"threshold", CLI_KEY_THRESHOLD, "COSINE", 0,
      "Least cosine of a known person, -1 to 1 (default: the gallery's)", 0},
     CLI_OPTION_CROP,
+    CLI_OPTIONS_FACES,
     CLI_OPTION_JSON,
     CLI_OPTION_TSV,
     CLI_OPTIONS_COMPUTE,
@@ -38,6 +39,7 @@ static const struct argp_option option_list[] = {
 static const cli_number numbers[] = {
     {'k', CLI_SIZE, offsetof(identify_options, k), 1, 1e6},
     {CLI_KEY_THRESHOLD, CLI_REAL, offsetof(identify_options, threshold), -1, 1},
+    CLI_NUMBERS_LOOK(identify_options),
     CLI_NUMBERS_COMPUTE(identify_options),
     {0}};
 
@@ -63,7 +65,9 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
     case ARGP_KEY_END:
         if (!o->count) argp_error(state, "a gallery and at least one photo are needed");
         return 0;
-    default: return cli_number_parse(numbers, key, arg, o, state);
+    default:
+        if (cli_look_parse(&o->look, key, arg) == 0) return 0;
+        return cli_number_parse(numbers, key, arg, o, state);
     }
 }
 
@@ -72,12 +76,24 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
 typedef struct answers {
     const identify_options *options;
     lk_gallery *gallery;
+    int dim;
     cli_table *tsv; /* one table for all probes */
-    size_t unknown;
+    size_t unknown; /* faces that nobody known has, and photos without a face */
+    cli_bad bad;
 } answers;
 
-static void answer_json(const answers *a, const char *photo, const lk_matches *m, bool known) {
-    json_t *row = json_object(), *faces = json_array(), *face = json_object(), *matches = json_array();
+/* One face, and what the gallery says to it. */
+typedef struct answer {
+    const char *photo;
+    size_t number, faces; /* from 1, of so many */
+    const lk_face *face;  /* NULL: the photo was taken whole */
+    lk_matches matches;
+    bool known;
+} answer;
+
+static json_t *answer_json(const answer *one) {
+    const lk_matches *m = &one->matches;
+    json_t *face = json_object(), *matches = json_array();
     for (size_t i = 0; i < m->count; i++) {
         json_t *match = json_object();
         json_object_set_new(match, "person", cli_json_text(m->items[i].person));
@@ -86,16 +102,12 @@ static void answer_json(const answers *a, const char *photo, const lk_matches *m
         json_object_set_new(match, "l2", cli_json_real((double)m->items[i].l2));
         json_array_append_new(matches, match);
     }
-    json_object_set_new(face, "box", json_null()); /* the whole crop: photos here are face crops */
-    json_object_set_new(face, "person", cli_json_text(known ? m->items[0].person : NULL));
-    json_object_set_new(face, "known", json_boolean(known));
+    cli_face_json(face, one->face);
+    json_object_set_new(face, "person", cli_json_text(one->known ? m->items[0].person : NULL));
+    json_object_set_new(face, "known", json_boolean(one->known));
     json_object_set_new(face, "probability", json_null());
     json_object_set_new(face, "matches", matches);
-    json_array_append_new(faces, face);
-    json_object_set_new(row, "photo", cli_json_text(photo));
-    json_object_set_new(row, "threshold", cli_json_real(a->options->threshold));
-    json_object_set_new(row, "faces", faces);
-    cli_json_print(stdout, row);
+    return face;
 }
 
 static void match_cells(cli_table *table, size_t rank, const lk_match *match) {
@@ -106,15 +118,20 @@ static void match_cells(cli_table *table, size_t rank, const lk_match *match) {
     cli_table_cell(table, "%.4f", (double)match->l2);
 }
 
-static void answer_text(const answers *a, const char *photo, const lk_matches *m, bool known) {
+static void answer_text(const answers *a, const answer *one) {
     static const char *const titles[] = {"rank", "person", "photo", "cosine", "l2"};
-    char *shown = cli_escape(photo, false);
+    const lk_matches *m = &one->matches;
+    char *shown = cli_escape(one->photo, false);
     printf("%s\n", shown);
     free(shown);
+    if (one->face)
+        printf("face %zu of %zu: %.0f x %.0f pixels at %.0f, %.0f\n", one->number, one->faces,
+               (double)one->face->width, (double)one->face->height, (double)one->face->x,
+               (double)one->face->y);
     cli_table *table = cli_table_new("rllrr", titles);
     for (size_t i = 0; i < m->count; i++) match_cells(table, i + 1, &m->items[i]);
     cli_table_print(table, CLI_TEXT);
-    if (known) {
+    if (one->known) {
         shown = cli_escape(m->items[0].person, false);
         printf("known: %s\n\n", shown);
         free(shown);
@@ -124,44 +141,88 @@ static void answer_text(const answers *a, const char *photo, const lk_matches *m
     }
 }
 
-static lk_status on_vector(void *context, size_t photo, const float *vector, lk_error *err) {
-    answers *a = context;
-    if (!vector) return LK_OK;
-    lk_matches m;
-    lk_status status = lk_gallery_search(a->gallery, vector, a->options->k, &m, err);
-    if (status != LK_OK) return status;
-    const char *path = a->options->photos[photo].path;
-    bool known = m.count > 0 && (double)m.items[0].cosine >= a->options->threshold;
-    if (!known) a->unknown++;
-    if (a->options->style == CLI_JSON)
-        answer_json(a, path, &m, known);
-    else if (a->options->style == CLI_TEXT)
-        answer_text(a, path, &m, known);
-    for (size_t i = 0; a->tsv && i < m.count; i++) {
-        cli_table_cell(a->tsv, "%s", path);
-        match_cells(a->tsv, i + 1, &m.items[i]);
-        cli_table_cell(a->tsv, "%d", (double)m.items[i].cosine >= a->options->threshold);
+static void answer_tsv(const answers *a, const answer *one) {
+    for (size_t i = 0; i < one->matches.count; i++) {
+        const lk_match *match = &one->matches.items[i];
+        cli_table_cell(a->tsv, "%s", one->photo);
+        match_cells(a->tsv, i + 1, match);
+        cli_table_cell(a->tsv, "%d", (double)match->cosine >= a->options->threshold);
+        cli_table_cell(a->tsv, "%zu", one->number);
+        for (int k = 0; k < 4; k++) {
+            if (one->face)
+                cli_table_cell(a->tsv, "%.1f", (double)(&one->face->x)[k]); /* x, y, width, height */
+            else
+                cli_table_cell(a->tsv, "NA");
+        }
     }
-    lk_matches_free(&m);
+}
+
+static void no_face(answers *a, const char *photo) {
+    a->unknown++;
+    if (a->options->style != CLI_TEXT) {
+        cli_say("%s: no face found", photo);
+        return;
+    }
+    char *shown = cli_escape(photo, false);
+    printf("%s\nno face found\n\n", shown);
+    free(shown);
+}
+
+static lk_status on_faces(void *context, size_t photo, const cli_faces *faces, lk_error *err) {
+    answers *a = context;
+    if (!faces) return LK_OK;
+    const identify_options *o = a->options;
+    json_t *found = json_array();
+    answer one = {.photo = o->photos[photo].path, .faces = faces->count};
+    lk_status status = LK_OK;
+    if (faces->count == 0) no_face(a, one.photo);
+    for (size_t i = 0; i < faces->count && status == LK_OK; i++) {
+        status = lk_gallery_search(a->gallery, faces->vectors + i * (size_t)a->dim, o->k, &one.matches, err);
+        if (status != LK_OK) break;
+        one.number = i + 1;
+        one.face = faces->whole ? NULL : &faces->face[faces->number[i]];
+        one.known = one.matches.count > 0 && (double)one.matches.items[0].cosine >= o->threshold;
+        a->unknown += !one.known;
+        if (o->style == CLI_JSON) json_array_append_new(found, answer_json(&one));
+        if (o->style == CLI_TEXT) answer_text(a, &one);
+        if (o->style == CLI_TSV) answer_tsv(a, &one);
+        lk_matches_free(&one.matches);
+    }
+    if (o->style != CLI_JSON || status != LK_OK) {
+        json_decref(found);
+        return status;
+    }
+    json_t *row = json_object();
+    json_object_set_new(row, "photo", cli_json_text(one.photo));
+    json_object_set_new(row, "threshold", cli_json_real(o->threshold));
+    json_object_set_new(row, "faces", found);
+    cli_json_print(stdout, row);
     return LK_OK;
 }
 
 static int identify_with(identify_options *o, lk_gallery *gallery, const lk_model *model) {
-    static const char *const titles[] = {"probe", "rank", "person", "photo", "cosine", "l2", "known"};
+    static const char *const titles[] = {"probe", "rank", "person", "photo", "cosine", "l2",
+                                         "known", "face", "x",      "y",     "width",  "height"};
     for (size_t i = 0; i < o->count; i++) o->photos[i].crop = o->crop;
-    answers a = {.options = o, .gallery = gallery};
-    if (o->style == CLI_TSV) a.tsv = cli_table_new("lrllrrr", titles);
-    cli_bad bad = {0};
+    answers a = {.options = o, .gallery = gallery, .dim = lk_model_dim(model)};
+    if (o->style == CLI_TSV) a.tsv = cli_table_new("lrllrrrrrrrr", titles);
+    cli_embedding embedding = {.model = model,
+                               .compute = &o->compute,
+                               .look = &o->look,
+                               .pick = CLI_PICK_ALL,
+                               .photos = o->photos,
+                               .count = o->count,
+                               .fn = on_faces,
+                               .context = &a,
+                               .bad = &a.bad};
     lk_error err = {0};
-    int code = CLI_OK;
-    if (cli_embed(model, &o->compute, o->photos, o->count, on_vector, &a, &bad, &err) != LK_OK)
-        code = cli_fail(&err);
+    int code = cli_embed(&embedding, &err) == LK_OK ? CLI_OK : cli_fail(&err);
     if (a.tsv) cli_table_print(a.tsv, CLI_TSV);
-    if (code == CLI_OK && bad.count)
+    if (code == CLI_OK && a.bad.count)
         code = CLI_INPUT;
     else if (code == CLI_OK && a.unknown)
         code = CLI_NO;
-    cli_bad_finish(&bad, bad.count > 1);
+    cli_bad_finish(&a.bad, a.bad.count > 1);
     return code;
 }
 
@@ -193,7 +254,7 @@ static int identify(identify_options *o) {
 
 int cmd_identify(int argc, char **argv) {
     static const struct argp argp = {option_list, parse, "GALLERY PHOTO...", doc, NULL, help, NULL};
-    identify_options o = {.k = 5, .threshold = NAN};
+    identify_options o = {.k = 5, .threshold = NAN, .look = CLI_LOOK_DEFAULT};
     int code = argp_parse(&argp, argc, argv, 0, NULL, &o) == 0 ? identify(&o) : CLI_USAGE;
     free(o.photos);
     return code;

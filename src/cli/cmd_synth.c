@@ -2,17 +2,10 @@
  * person; and fitting such a model to folders of real people. */
 #include "cli.h"
 
-#include <dirent.h>
-#include <errno.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
-
-#ifndef LK_DATADIR
-#define LK_DATADIR "/usr/local/share/likeness"
-#endif
 
 /* Inside a folder that synth made: the options it was made with, one line. Hidden, so that no data set sees
  * it. */
@@ -89,71 +82,7 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
     }
 }
 
-/* ---- the folder --------------------------------------------------------------------------------------- */
-
-static int folder_make(const char *path) {
-    if (mkdir(path, 0777) == 0 || errno == EEXIST) return CLI_OK;
-    cli_say("%s: cannot make the folder: %s", path, strerror(errno));
-    return CLI_SYSTEM;
-}
-
-/* 1 nothing in it, 0 something, -1 an error that was told. */
-static int folder_empty(const char *path) {
-    DIR *folder = opendir(path);
-    if (!folder) {
-        cli_say("%s: cannot read the folder: %s", path, strerror(errno));
-        return -1;
-    }
-    int empty = 1;
-    for (struct dirent *entry; empty && (entry = readdir(folder));)
-        if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0) empty = 0;
-    closedir(folder);
-    return empty;
-}
-
-/* Is this folder what the same command began? Compares its mark with ours. */
-static bool mark_matches(const char *mark_path, const char *mark) {
-    char *found = cli_alloc(strlen(mark) + 2, 1);
-    FILE *file = fopen(mark_path, "r");
-    if (file) {
-        size_t size = fread(found, 1, strlen(mark) + 1, file);
-        found[size] = 0;
-        fclose(file);
-    }
-    bool matches = file && strcmp(found, mark) == 0;
-    free(found);
-    return matches;
-}
-
-static int folder_claim(const char *path, const char *mark) {
-    int code = folder_make(path);
-    if (code != CLI_OK) return code;
-    int empty = folder_empty(path);
-    if (empty < 0) return CLI_SYSTEM;
-    char *mark_path = cli_format("%s/" MARK_NAME, path);
-    if (!empty && !mark_matches(mark_path, mark)) {
-        cli_say(
-            "%s: the folder is not empty and was not begun by this same command; give another, or remove it",
-            path);
-        code = CLI_INPUT;
-    } else if (empty) {
-        cli_output output;
-        code = cli_output_open(&output, mark_path);
-        if (code == CLI_OK) {
-            fputs(mark, output.file);
-            code = cli_output_close(&output, true);
-        }
-    }
-    free(mark_path);
-    return code;
-}
-
 /* ---- drawing ------------------------------------------------------------------------------------------ */
-
-static const char *default_model(void) {
-    static const char local[] = "models/people.safetensors";
-    return access(local, R_OK) == 0 ? local : LK_DATADIR "/people.safetensors";
-}
 
 static int draw_photo(const synth_options *o, const lk_people *people, size_t person, size_t photo,
                       const char *folder) {
@@ -177,7 +106,7 @@ static int draw_all(const synth_options *o, const lk_people *people, const char 
     for (size_t n = 0; n < total && code == CLI_OK; n++) {
         size_t person = o->first + n / o->photos, photo = 1 + n % o->photos;
         char *folder = cli_format("%s/person_%04zu", place, person), left[32];
-        if (photo == 1) code = folder_make(folder);
+        if (photo == 1) code = cli_folder_make(folder);
         if (code == CLI_OK) code = draw_photo(o, people, person, photo, folder);
         free(folder);
         cli_progress((double)(n + 1) / (double)total, false, "%zu of %zu photos  %s left", n + 1, total,
@@ -187,18 +116,21 @@ static int draw_all(const synth_options *o, const lk_people *people, const char 
 }
 
 static int draw(const synth_options *o) {
-    const char *place = o->places.items[0].path, *model = o->model ? o->model : default_model();
+    const char *place = o->places.items[0].path;
+    char *model = o->model ? cli_format("%s", o->model) : cli_shipped_model("people.safetensors");
     lk_people *people = NULL;
     lk_error err;
     if (lk_people_open(model, &people, &err) != LK_OK) {
         if (!o->model) cli_say("the model that draws people is not installed; give one with --model");
+        free(model);
         return cli_fail(&err);
     }
     char *mark = cli_format(
         "likeness synth: people %zu photos %zu first %zu seed %llu format %s quality %d model %s\n",
         o->people, o->photos, o->first, (unsigned long long)o->seed, o->extension, o->quality, model);
-    int code = folder_claim(place, mark);
+    int code = cli_folder_claim(place, MARK_NAME, mark);
     free(mark);
+    free(model);
     if (code == CLI_OK) code = draw_all(o, people, place);
     cli_progress_suspend();
     cli_progress_resume();

@@ -15,7 +15,9 @@ typedef struct train_options {
     lk_train_options train;
     cli_sources sources, validate;
     const char *baseline; /* "eigenfaces", or NULL: the network */
-    bool minutes_given, epochs_given, net_given;
+    bool minutes_given, epochs_given, net_given, crop_given;
+    bool detect; /* crop the sources first */
+    const char *detector;
     char *net_text; /* of a net read from a file */
     cli_bad bad;
     cli_ranks *ranks;
@@ -50,14 +52,16 @@ enum {
     KEY_BASELINE
 };
 
-static const char doc[] = "Train a network on folders of people (DIR/PERSON/PHOTO) so that photos of one "
-                          "person come out close together and "
-                          "photos of different people apart.\vDIR@CROP says which part of that folder's "
-                          "photos is the face: DIR@0.8 the "
-                          "central square, DIR@X,Y,WIDTH,HEIGHT a rectangle in pixels. Ctrl-C keeps a "
-                          "checkpoint; --resume goes on from it "
-                          "to the same result. mpirun -n N likeness train ... trains one model with N "
-                          "processes, on one machine or many.";
+static const char doc[] =
+    "Train a network on folders of people (DIR/PERSON/PHOTO) so that photos of one "
+    "person come out close together and "
+    "photos of different people apart.\vDIR@CROP says which part of that folder's "
+    "photos is the face: DIR@0.8 the "
+    "central square, DIR@X,Y,WIDTH,HEIGHT a rectangle in pixels. Folders that likeness crop wrote "
+    "make a model of aligned faces, which finds the face in any photo. Ctrl-C keeps a "
+    "checkpoint; --resume goes on from it "
+    "to the same result. mpirun -n N likeness train ... trains one model with N "
+    "processes, on one machine or many.";
 
 static const struct argp_option option_list[] = {
     {"output", 'o', "MODEL", 0, "The model to write (.safetensors)", 1},
@@ -72,6 +76,13 @@ static const struct argp_option option_list[] = {
     {"crop", CLI_KEY_CROP, "CROP", 0,
      "Crop of folders that name none, kept in the model as its own: a share of the shorter side, or "
      "X,Y,WIDTH,HEIGHT",
+     2},
+    {"detect", CLI_KEY_DETECT, 0, 0,
+     "Photos as they come: find the faces first and train on them aligned. They are kept in MODEL.faces, as "
+     "likeness crop would write them",
+     2},
+    {"detector", CLI_KEY_DETECTOR, "MODEL", 0,
+     "With --detect: the model that finds faces (default: models/detect.safetensors, or the installed one)",
      2},
     {"augment", KEY_AUGMENT, "STRENGTH", 0, "Random changes to the photos, 0 none to 1 full", 2},
     {"minutes", KEY_MINUTES, "M", 0, "Train for this long", 3},
@@ -139,6 +150,13 @@ static char *help(int key, const char *text, void *input) {
     return cli_number_help(numbers, key, text, input);
 }
 
+static void refuse_crops(const cli_sources *sources, struct argp_state *state) {
+    for (size_t i = 0; i < sources->count; i++)
+        if (cli_crop_given(sources->items[i].crop))
+            argp_error(state, "%s: --detect finds the faces: its folders take no crop",
+                       sources->items[i].path);
+}
+
 static void parse_end(train_options *o, struct argp_state *state) {
     if (o->sources.count == 0) argp_error(state, "no folder of people is given");
     if (!o->train.output) argp_error(state, "no model to write is given: -o MODEL");
@@ -147,6 +165,12 @@ static void parse_end(train_options *o, struct argp_state *state) {
     if (o->baseline && (o->train.init || o->train.resume))
         argp_error(state, "--baseline is computed at once: it takes no --init and no --resume");
     if (o->train.init && !o->net_given) o->train.net = NULL; /* the model's own */
+    if (o->detector && !o->detect) argp_error(state, "--detector belongs to --detect");
+    if (o->detect) {
+        if (o->crop_given) argp_error(state, "--detect finds the faces: it takes no --crop");
+        refuse_crops(&o->sources, state);
+        refuse_crops(&o->validate, state);
+    }
     if (o->baseline && o->ranks)
         argp_error(state, "--baseline is computed by one process: start it without mpirun");
     /* One limit given replaces both defaults. */
@@ -170,7 +194,12 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
     case KEY_LOG: o->train.log = arg; return 0;
     case KEY_RESUME: o->train.resume = 1; return 0;
     case KEY_VALIDATE: cli_sources_add(&o->validate, arg, state); return 0;
-    case CLI_KEY_CROP: o->train.crop = cli_crop_option(arg, state); return 0;
+    case CLI_KEY_CROP:
+        o->train.crop = cli_crop_option(arg, state);
+        o->crop_given = true;
+        return 0;
+    case CLI_KEY_DETECT: o->detect = true; return 0;
+    case CLI_KEY_DETECTOR: o->detector = arg; return 0;
     case KEY_MINING: o->train.mining = (lk_mining)cli_name_option(mining_names, key, arg, state); return 0;
     case KEY_OPTIMIZER:
         o->train.optimizer = (lk_optimizer)cli_name_option(optimizer_names, key, arg, state);
@@ -298,14 +327,123 @@ static int train(train_options *o, const char *command) {
     return status == LK_STOPPED ? CLI_SYSTEM : CLI_OK;
 }
 
-/* What can be seen to be wrong before any work is done. */
+/* ---- aligned faces ------------------------------------------------------------------------------- */
+
+/* Side of the net's input; 0: not known here, that of the model it starts from. */
+static int net_side(const train_options *o) {
+    const char *text = o->train.net ? lk_net_text(o->train.net) : NULL;
+    if (!text && o->train.net) text = o->train.net;
+    text = text ? strstr(text, "input ") : NULL;
+    int width = 0, height = 0;
+    if (!text || sscanf(text, "input %*d %d %d", &height, &width) != 2) return 0;
+    return width > height ? width : height;
+}
+
+/* OUTPUT.faces/NAME for the n-th source that is not of aligned faces yet. */
+static char *faces_folder(const train_options *o, const cli_sources *sources, size_t n) {
+    char *real = realpath(sources->items[n].path, NULL); /* the name of ".", too */
+    const char *path = real ? real : sources->items[n].path, *slash = strrchr(path, '/');
+    char *folder = cli_format("%s.faces/%s%s", o->train.output, sources == &o->validate ? "validate-" : "",
+                              slash ? slash + 1 : path);
+    free(real);
+    return folder;
+}
+
+/* Two sources may have one name: the second gets a number. */
+static char *faces_folder_of_its_own(const train_options *o, const cli_sources *sources, size_t n) {
+    char *folder = faces_folder(o, sources, n);
+    size_t same = 1;
+    for (size_t i = 0; i < n; i++) {
+        char *other = faces_folder(o, sources, i);
+        same += strcmp(other, folder) == 0;
+        free(other);
+    }
+    if (same == 1) return folder;
+    char *numbered = cli_format("%s-%zu", folder, same);
+    free(folder);
+    return numbered;
+}
+
+static int source_crop(const train_options *o, const char *source, const char *folder) {
+    cli_crops crops = CLI_CROPS_DEFAULT;
+    cli_files files = {0};
+    cli_cropped cropped = {0};
+    cli_bad bad = {0};
+    int side = net_side(o);
+    crops.output = folder;
+    if (side > crops.size) crops.size = side;
+    crops.look.detector = o->detector;
+    crops.compute = (cli_compute){o->train.threads, LK_PRECISION_F32};
+    cli_say("%s: faces go to %s", source, folder);
+    cli_files_add(&files, source, true, &bad);
+    int code = cli_crops_write(&crops, &files, &cropped, &bad);
+    char *summary = cli_crops_summary(&cropped, &bad);
+    cli_say("%s: %s", source, summary);
+    free(summary);
+    cli_bad_finish(&bad, bad.count > 1);
+    cli_files_free(&files);
+    return code;
+}
+
+/* --detect: each source that is not of aligned faces yet gives way to a folder that is. */
+static int sources_crop(const train_options *o, cli_sources *sources) {
+    int code = CLI_OK;
+    char **folders = cli_alloc(sources->count, sizeof *folders);
+    for (size_t i = 0; i < sources->count && code == CLI_OK; i++) {
+        if (cli_aligned_room(sources->items[i].path) > 0) continue;
+        folders[i] = faces_folder_of_its_own(o, sources, i);
+        if (o->first) code = source_crop(o, sources->items[i].path, folders[i]);
+    }
+    for (size_t i = 0; i < sources->count; i++) {
+        if (!folders[i]) continue;
+        free((char *)(uintptr_t)sources->items[i].path);
+        sources->items[i].path = folders[i];
+    }
+    free(folders);
+    return code;
+}
+
+/* A model is one of aligned faces or of photos as they are: the sources must agree. */
+static int sources_agree(train_options *o) {
+    const cli_sources *both[] = {&o->sources, &o->validate};
+    const char *with = NULL, *without = NULL;
+    for (int k = 0; k < 2; k++)
+        for (size_t i = 0; i < both[k]->count; i++) {
+            lk_source *source = &both[k]->items[i];
+            double room = cli_aligned_room(source->path);
+            if (room > 0)
+                with = source->path;
+            else
+                without = source->path;
+            if (room > 0 && (o->crop_given || cli_crop_given(source->crop))) {
+                cli_say("%s: holds aligned faces, which are taken whole: it takes no crop", source->path);
+                return CLI_USAGE;
+            }
+            if (room > 0) source->crop.centre = 1 / room;
+        }
+    if (with && without) {
+        cli_say(
+            "%s holds aligned faces and %s photos as they are: a model learns from one kind. likeness crop "
+            "makes the first of the second, and so does --detect",
+            with, without);
+        return CLI_USAGE;
+    }
+    o->train.aligned = with != NULL;
+    if (with) o->train.crop = (lk_crop){.centre = 1};
+    return CLI_OK;
+}
+
+/* What can be seen to be wrong before any work is done; and the work that comes before training. */
 static int check(train_options *o) {
+    int code = net_read(o);
+    if (code == CLI_OK && o->first) code = cli_output_check(o->train.output);
+    if (code == CLI_OK && o->detect) code = sources_crop(o, &o->sources);
+    if (code == CLI_OK && o->detect) code = sources_crop(o, &o->validate);
+    if (code == CLI_OK) code = sources_agree(o);
     o->train.sources = o->sources.items;
     o->train.source_count = o->sources.count;
     o->train.validate = o->validate.items;
     o->train.validate_count = o->validate.count;
-    int code = net_read(o);
-    if (code == CLI_OK && o->first) code = cli_output_check(o->train.output);
     return code;
 }
 

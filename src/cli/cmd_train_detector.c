@@ -15,6 +15,7 @@ enum {
     KEY_INIT = CLI_KEY_VERB,
     KEY_NET,
     KEY_MINUTES,
+    KEY_POINTS,
     KEY_SIDE,
     KEY_BATCH,
     KEY_PHOTO,
@@ -35,7 +36,9 @@ static const struct argp_option option_list[] = {
     {"output", 'o', "MODEL", 0, "The model to write (.safetensors)", 1},
     {"init", KEY_INIT, "MODEL", 0, "Start from this detector", 1},
     {"net", KEY_NET, "NAME", 0, "A net of likeness nets that ends in outputs", 1},
-    {"minutes", KEY_MINUTES, "M", 0, "Train for this long", 2},
+    {"minutes", KEY_MINUTES, "M", 0, "Train for this long; 0 with --init: not at all", 2},
+    {"points-minutes", KEY_POINTS, "M", 0,
+     "Then train the second look, which tells better where eyes, nose and mouth are; 0: that of --init", 2},
     {"side", KEY_SIDE, "PIXELS", 0, "Side of a canvas: the largest faces learned are about as wide", 2},
     {"batch", KEY_BATCH, "N", 0, "Canvases a step", 2},
     {"photo-size", KEY_PHOTO, "PIXELS", 0, "Photos with a longer side are shrunk to this", 2},
@@ -50,7 +53,8 @@ static const struct argp_option option_list[] = {
     {0}};
 
 #define TRAIN(field) offsetof(detector_options, train.field)
-static const cli_number numbers[] = {{KEY_MINUTES, CLI_REAL, TRAIN(minutes), 0.001, 1e6},
+static const cli_number numbers[] = {{KEY_MINUTES, CLI_REAL, TRAIN(minutes), 0, 1e6},
+                                     {KEY_POINTS, CLI_REAL, TRAIN(points_minutes), 0, 1e6},
                                      {KEY_SIDE, CLI_INT, TRAIN(side), 64, 1024},
                                      {KEY_BATCH, CLI_INT, TRAIN(batch), 1, 1024},
                                      {KEY_PHOTO, CLI_INT, TRAIN(photo_most), 64, 8192},
@@ -93,6 +97,12 @@ static int on_progress(void *context, const lk_detect_progress *p) {
     char left[32], recall[32] = "";
     if (isfinite(p->recall)) snprintf(recall, sizeof recall, "  recall %.1f %%", 100 * p->recall);
     double total = p->seconds + p->seconds_left;
+    if (isnan(p->face)) {
+        cli_progress(total > 0 ? p->seconds / total : 0, p->seconds_left <= 0,
+                     "second look, step %zu  points %.4f  %.0f faces/s  %s left", p->step, p->points,
+                     p->canvases_per_second, cli_clock(p->seconds_left, left));
+        return 0;
+    }
     cli_progress(total > 0 ? p->seconds / total : 0, p->seconds_left <= 0,
                  "step %zu  face %.3f  overlap %.3f  box %.3f  points %.3f  %.0f canvases/s  %s left%s",
                  p->step, p->face, p->overlap, p->box, p->points, p->canvases_per_second,

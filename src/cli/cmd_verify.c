@@ -12,18 +12,22 @@ typedef struct verify_options {
     size_t count;
     double threshold; /* NaN: the model's */
     lk_crop crop;
+    cli_look look;
     cli_compute compute;
     cli_style style;
 } verify_options;
 
 static const char doc[] =
     "Say whether photos A and B show the same person: whether the cosine of their vectors is at "
-    "least the threshold.\vThe exit code is 0 for the same, 1 for different people.";
+    "least the threshold. Of several faces in a photo the largest counts.\vThe exit code is 0 for the same, "
+    "1 "
+    "for different people, 3 if a photo could not be read or shows no face.";
 
 static const struct argp_option option_list[] = {
     {"threshold", CLI_KEY_THRESHOLD, "COSINE", 0,
      "Least cosine of the same person, -1 to 1 (default: the model's)", 0},
     CLI_OPTION_CROP,
+    CLI_OPTIONS_FACES,
     CLI_OPTION_JSON,
     CLI_OPTION_TSV,
     CLI_OPTIONS_COMPUTE,
@@ -31,6 +35,7 @@ static const struct argp_option option_list[] = {
 
 static const cli_number numbers[] = {
     {CLI_KEY_THRESHOLD, CLI_REAL, offsetof(verify_options, threshold), -1, 1},
+    CLI_NUMBERS_LOOK(verify_options),
     CLI_NUMBERS_COMPUTE(verify_options),
     {0}};
 
@@ -55,19 +60,29 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
     case ARGP_KEY_END:
         if (o->count < 2) argp_error(state, "a model and two photos are needed");
         return 0;
-    default: return cli_number_parse(numbers, key, arg, o, state);
+    default:
+        if (cli_look_parse(&o->look, key, arg) == 0) return 0;
+        return cli_number_parse(numbers, key, arg, o, state);
     }
 }
 
 typedef struct two_vectors {
+    const verify_options *options;
     float *vectors; /* (2, dim) */
     size_t dim;
+    cli_bad bad;
 } two_vectors;
 
-static lk_status on_vector(void *context, size_t photo, const float *vector, lk_error *err) {
+static lk_status on_faces(void *context, size_t photo, const cli_faces *faces, lk_error *err) {
     two_vectors *two = context;
+    const char *path = two->options->photos[photo].path;
     (void)err;
-    if (vector) memcpy(two->vectors + photo * two->dim, vector, two->dim * sizeof *vector);
+    if (!faces) return LK_OK;
+    if (faces->count == 0)
+        cli_bad_say(&two->bad, CLI_NO_FACE, path, "no face found");
+    else
+        memcpy(two->vectors + photo * two->dim, faces->vectors, two->dim * sizeof *faces->vectors);
+    if (faces->found > 1) cli_say("%s: %zu faces; the largest is compared", path, faces->found);
     return LK_OK;
 }
 
@@ -100,14 +115,20 @@ static int verify_with(verify_options *o, const lk_model *model) {
     }
     o->photos[0].crop = o->photos[1].crop = o->crop;
     int dim = lk_model_dim(model);
-    two_vectors two = {cli_alloc(2 * (size_t)dim, sizeof(float)), (size_t)dim};
-    cli_bad bad = {0};
+    two_vectors two = {o, cli_alloc(2 * (size_t)dim, sizeof(float)), (size_t)dim, {0}};
+    cli_embedding embedding = {.model = model,
+                               .compute = &o->compute,
+                               .look = &o->look,
+                               .pick = CLI_PICK_LARGEST,
+                               .photos = o->photos,
+                               .count = 2,
+                               .fn = on_faces,
+                               .context = &two,
+                               .bad = &two.bad};
     lk_error err;
-    int code = CLI_OK;
-    if (cli_embed(model, &o->compute, o->photos, 2, on_vector, &two, &bad, &err) != LK_OK)
-        code = cli_fail(&err);
-    if (code == CLI_OK && bad.count) code = CLI_INPUT;
-    cli_bad_finish(&bad, false);
+    int code = cli_embed(&embedding, &err) == LK_OK ? CLI_OK : cli_fail(&err);
+    if (code == CLI_OK && two.bad.count) code = CLI_INPUT;
+    cli_bad_finish(&two.bad, false);
     if (code == CLI_OK) {
         double cosine = lk_cosine(two.vectors, two.vectors + dim, dim);
         bool same = cosine >= o->threshold;
@@ -120,7 +141,7 @@ static int verify_with(verify_options *o, const lk_model *model) {
 
 int cmd_verify(int argc, char **argv) {
     static const struct argp argp = {option_list, parse, "MODEL A B", doc, NULL, help, NULL};
-    verify_options o = {.threshold = NAN};
+    verify_options o = {.threshold = NAN, .look = CLI_LOOK_DEFAULT};
     if (argp_parse(&argp, argc, argv, 0, NULL, &o) != 0) return CLI_USAGE;
     lk_model *model = NULL;
     lk_error err;

@@ -1,7 +1,20 @@
-/* models.c: a gallery and the model that made its vectors belong together; here they are brought together. */
+/* models.c: models that the project ships are found here; and a gallery and the model that made its vectors,
+ * which belong together, are brought together. */
 #include "cli.h"
 
 #include <stdlib.h>
+#include <unistd.h>
+
+#ifndef LK_DATADIR
+#define LK_DATADIR "/usr/local/share/likeness"
+#endif
+
+char *cli_shipped_model(const char *name) {
+    char *local = cli_format("models/%s", name);
+    if (access(local, R_OK) == 0) return local;
+    free(local);
+    return cli_format(LK_DATADIR "/%s", name);
+}
 
 lk_vector_kind cli_model_kind(const lk_model *model, const char *path) {
     return (lk_vector_kind){.dim = lk_model_dim(model),

@@ -8,7 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <sys/stat.h>
 
 static const cli_number *number_find(const cli_number *table, int key) {
     for (; table->key; table++)
@@ -129,21 +128,16 @@ lk_crop cli_crop_option(const char *arg, struct argp_state *state) {
     return crop;
 }
 
-static bool is_folder(const char *path) {
-    struct stat st;
-    return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
-}
-
 void cli_sources_add(cli_sources *sources, const char *arg, struct argp_state *state) {
     lk_source source = {.path = NULL};
     const char *at = strrchr(arg, '@');
     char *path = cli_format("%s", arg);
     /* A folder may have an @ in its name: what exists as it stands is taken as it stands. */
-    if (at && at != arg && !is_folder(arg)) {
+    if (at && at != arg && !cli_is_folder(arg)) {
         path[at - arg] = 0;
         lk_error err;
         if (lk_crop_parse(at + 1, &source.crop, &err) != LK_OK) {
-            if (is_folder(path)) {
+            if (cli_is_folder(path)) {
                 char *shown = cli_escape(err.message, false);
                 argp_error(state, "%s: %s", path, shown);
                 free(shown);

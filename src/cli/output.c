@@ -139,7 +139,7 @@ int cli_fail(const lk_error *err) {
 
 struct cli_table {
     size_t columns, count;
-    char align[16];
+    char align[24];
     const char *const *titles;
     char **cells; /* (count), row by row */
 };

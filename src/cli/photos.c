@@ -1,204 +1,299 @@
 /* photos.c: photo files in, unit vectors out, for every verb that looks at photos. A photo that cannot be
- * read is told and left out; the rest go on. */
+ * read is told and left out; the rest go on.
+ *
+ *   photo -> its crop, or (whole) aligned faces of a marked folder, or the faces found in it, aligned
+ *         -> crops of the net's own size -> vectors -> the verb, photo by photo in order
+ *
+ * A worker (crew.c) takes a few photos at a time all the way, so that its net has a few faces at once, and
+ * keeps of each photo only the crops: one decoded photo a worker is all that memory must hold. */
 #include "cli.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum {
-    BATCH = 32,
-    BATCH_PIXELS =
-        48 * 1000 * 1000, /* so that a batch of huge photos does not fill the memory: 144 MB of RGB */
-    BAD_TOLD = 10,
-    BAD_LISTED = 1000
-};
+enum { PIECE = 4, BATCH = 2 }; /* photos of a piece; faces the net takes at once, with their mirror images */
+static const double BOX_ROOM = 1.2; /* around the box, for models of photos that are not aligned */
 
-/* ---- photos that could not be used ---------------------------------------------------------------- */
+/* What is done with a photo. */
+typedef struct plan {
+    bool find;
+    lk_crop crop; /* when nothing is found, or nothing is looked for; all zero: the model's own */
+} plan;
 
-/* Does the message begin with the file, as most of the library's do? There a control character is a '?'. */
-static bool names_file(const char *message, const char *path) {
-    for (; *path; path++, message++)
-        if (*message != *path && !(*message == '?' && ((unsigned char)*path < 32 || *path == 127)))
-            return false;
-    return true;
-}
+typedef struct run {
+    const cli_embedding *e;
+    plan *plans;  /* (e->count) */
+    size_t piece; /* photos */
+    int workers, width, height, dim;
+    cli_finder *finder; /* NULL: no photo needs one */
+    lk_embedder **embedders;
+    double started;
+} run;
 
-void cli_bad_add(cli_bad *bad, const char *path, const lk_error *why) {
-    char *line = names_file(why->message, path) ? cli_format("%s", why->message)
-                                                : cli_format("%s: %s", path, why->message);
-    bad->lines = cli_grow(bad->lines, bad->count + 1, sizeof *bad->lines);
-    bad->lines[bad->count++] = line;
-    if (bad->count <= BAD_TOLD) cli_say("%s", line);
-    if (bad->count == BAD_TOLD) cli_say("further photos that cannot be used are only counted until the end");
-}
+/* One photo, from a worker to the caller. */
+typedef struct outcome {
+    lk_status status;
+    lk_error why;
+    cli_faces faces; /* its arrays are the three below */
+    lk_face *found;
+    size_t *number;
+    float *vectors;
+} outcome;
 
-void cli_bad_finish(cli_bad *bad, bool list) {
-    if (list && bad->count > 0) {
-        cli_say("%zu %s could not be used:", bad->count, bad->count == 1 ? "photo" : "photos");
-        for (size_t i = 0; i < bad->count && i < BAD_LISTED; i++) cli_say("  %s", bad->lines[i]);
-        if (bad->count > BAD_LISTED) cli_say("  and %zu more", bad->count - BAD_LISTED);
+typedef struct piece {
+    size_t count;
+    outcome photo[PIECE];
+} piece;
+
+static void piece_drop(void *result) {
+    piece *p = result;
+    for (size_t i = 0; i < p->count; i++) {
+        free(p->photo[i].found);
+        free(p->photo[i].number);
+        free(p->photo[i].vectors);
     }
-    for (size_t i = 0; i < bad->count; i++) free(bad->lines[i]);
-    free(bad->lines);
-    *bad = (cli_bad){0};
+    free(p);
 }
 
-/* ---- embedding ------------------------------------------------------------------------------------ */
-
-/* Photos read but not yet embedded. Those of one batch share a crop; a photo that failed holds its place with
- * a NULL image, so that results come in the order of the photos. */
-typedef struct batch {
-    const lk_model *model;
-    lk_embedder *embedder;
-    const cli_photo *photos;
-    size_t first, count, pixels, dim;
-    lk_image *images[BATCH]; /* (count) */
-    float *vectors;          /* (BATCH, dim) */
-    cli_vector_fn fn;
-    void *context;
-    cli_bad *bad;
-} batch;
-
-/* The good photos of the batch, close together. If they fail as one (a crop outside one of them, say), each
- * is tried alone, so that one bad photo costs only itself. */
-static lk_status batch_embed(batch *b, lk_error *err) {
-    const lk_image *good[BATCH];
-    size_t count = 0;
-    for (size_t i = 0; i < b->count; i++)
-        if (b->images[i]) good[count++] = b->images[i];
-    const lk_crop *crop = &b->photos[b->first].crop;
-    if (!cli_crop_given(*crop)) crop = NULL;
-    if (count == 0 || lk_embedder_embed(b->embedder, good, count, crop, b->vectors, err) == LK_OK)
-        return LK_OK;
-    float *vector = b->vectors;
-    for (size_t i = 0; i < b->count; i++) {
-        if (!b->images[i]) continue;
-        const lk_image *one = b->images[i];
-        lk_error why = {0};
-        lk_status status = lk_embedder_embed(b->embedder, &one, 1, crop, vector, &why);
-        if (status == LK_OK) {
-            vector += b->dim;
-            continue;
-        }
-        if (cli_exit_code(status) == CLI_SYSTEM) {
-            if (err) *err = why;
-            return status;
-        }
-        cli_bad_add(b->bad, b->photos[b->first + i].path, &why);
-        lk_image_free(b->images[i]);
-        b->images[i] = NULL;
-    }
-    return LK_OK;
-}
-
-static lk_status batch_flush(batch *b, lk_error *err) {
-    lk_status status = b->count ? batch_embed(b, err) : LK_OK;
-    const float *vector = b->vectors;
-    for (size_t i = 0; i < b->count; i++) {
-        bool good = b->images[i] != NULL;
-        if (status == LK_OK) status = b->fn(b->context, b->first + i, good ? vector : NULL, err);
-        if (good) vector += b->dim;
-        lk_image_free(b->images[i]);
-        b->images[i] = NULL;
-    }
-    b->first += b->count;
-    b->count = b->pixels = 0;
-    return status;
-}
+/* ---- one photo to crops --------------------------------------------------------------------------- */
 
 /* A rectangle beside the photo would give the border's colour, and a vector of nobody. */
-static bool crop_misses(lk_crop crop, const lk_image *image) {
-    return !(crop.centre > 0) && (crop.x + crop.width <= 0 || crop.y + crop.height <= 0 ||
-                                  crop.x >= lk_image_width(image) || crop.y >= lk_image_height(image));
-}
-
-static lk_status photo_load(const cli_photo *photo, lk_crop crop, lk_image **out, lk_error *why) {
-    lk_status status = lk_image_load(photo->path, out, why);
-    if (status != LK_OK || !crop_misses(crop, *out)) return status;
-    why->status = LK_MISMATCH;
-    snprintf(why->message, sizeof why->message,
-             "%s: the crop %g,%g,%g,%g lies outside of this photo of %d x %d pixels", photo->path, crop.x,
-             crop.y, crop.width, crop.height, lk_image_width(*out), lk_image_height(*out));
-    lk_image_free(*out);
-    *out = NULL;
+static lk_status crop_whole(const run *r, const lk_image *photo, const char *path, lk_crop crop,
+                            lk_image **out, lk_error *err) {
+    if (!cli_crop_given(crop)) crop = lk_model_crop(r->e->model);
+    int width = lk_image_width(photo), height = lk_image_height(photo);
+    bool misses = !(crop.centre > 0) && (crop.x + crop.width <= 0 || crop.y + crop.height <= 0 ||
+                                         crop.x >= width || crop.y >= height);
+    if (!misses) return lk_image_crop(photo, crop, r->width, r->height, out, err);
+    err->status = LK_MISMATCH;
+    snprintf(err->message, sizeof err->message,
+             "%.400s: the crop %g,%g,%g,%g lies outside of this photo of %d x %d pixels", path, crop.x,
+             crop.y, crop.width, crop.height, width, height);
     return LK_MISMATCH;
 }
 
-static lk_status batch_read(batch *b, size_t photo, lk_error *err) {
-    lk_error why = {0};
-    lk_image *image = NULL;
-    const cli_photo *p = &b->photos[photo];
-    lk_status status =
-        photo_load(p, cli_crop_given(p->crop) ? p->crop : lk_model_crop(b->model), &image, &why);
-    if (status == LK_NO_MEMORY) {
-        if (err) *err = why;
-        return status;
+static lk_status crop_face(const run *r, const lk_image *photo, const lk_face *face, lk_image **out,
+                           lk_error *err) {
+    if (lk_model_aligned(r->e->model))
+        return lk_image_align(photo, face->point, 1, r->width, r->height, out, err);
+    double side = BOX_ROOM * fmax((double)face->width, (double)face->height);
+    /* Boxes are in coordinates of pixel centres, crops begin at a pixel's corner. */
+    lk_crop square = {.x = (double)face->x + 0.5 + ((double)face->width - side) / 2,
+                      .y = (double)face->y + 0.5 + ((double)face->height - side) / 2,
+                      .width = side,
+                      .height = side};
+    return lk_image_crop(photo, square, r->width, r->height, out, err);
+}
+
+/* How many faces of the photo are wanted, and from which on. */
+static size_t pick(const cli_embedding *e, const outcome *o, int width, int height, size_t *first) {
+    size_t found = o->faces.found;
+    *first = 0;
+    switch (e->pick) {
+    case CLI_PICK_ALL: return found;
+    case CLI_PICK_LARGEST: break;
+    case CLI_PICK_CENTRAL:
+        if (found) *first = cli_face_central(o->found, found, width, height);
+        break;
+    case CLI_PICK_ONLY: return found == 1;
+    case CLI_PICK_NUMBER: *first = e->number; return e->number < found;
     }
-    if (status != LK_OK) cli_bad_add(b->bad, p->path, &why);
-    if (image) b->pixels += (size_t)lk_image_width(image) * (size_t)lk_image_height(image);
-    b->images[b->count++] = image;
-    return LK_OK;
+    return found > 0;
 }
 
-static bool same_crop(lk_crop a, lk_crop b) {
-    return memcmp(&a, &b, sizeof a) == 0;
-}
-
-static void show_progress(size_t done, size_t count, double started) {
-    double seconds = cli_seconds() - started;
-    double rate = seconds > 0 ? (double)done / seconds : 0;
-    char left[32];
-    cli_progress((double)done / (double)count, false, "%zu of %zu photos  %.0f photos/s  %s left", done,
-                 count, rate, cli_clock(rate > 0 ? (double)(count - done) / rate : -1, left));
-}
-
-/* A precision that the library refuses was asked for by an option, whose name the library does not know. */
-static lk_status embedder_new(const lk_model *model, int batch_most, const cli_compute *compute,
-                              lk_embedder **out, lk_error *err) {
-    lk_error why = {0};
-    lk_status status = lk_embedder_new(model, batch_most, compute->threads, compute->precision, out, &why);
-    if (status == LK_OK || !err) return status;
-    bool refused = status == LK_INVALID && compute->precision == LK_PRECISION_BF16;
-    err->status = status;
-    snprintf(err->message, sizeof err->message, "%s%.700s", refused ? "with --precision bf16: " : "",
-             why.message);
+/* Fills the outcome but for its vectors; crops (count) of what is to be embedded, to be freed. */
+static lk_status photo_crops(const run *r, int worker, size_t photo, const lk_image *image, outcome *o,
+                             lk_image ***crops) {
+    const plan *what = &r->plans[photo];
+    const char *path = r->e->photos[photo].path;
+    lk_status status = LK_OK;
+    size_t first = 0, count = 1;
+    if (what->find) {
+        status = cli_finder_find(r->finder, worker, image, &o->found, &o->faces.found, &o->why);
+        if (status != LK_OK) return status;
+        o->faces.face = o->found;
+        count = pick(r->e, o, lk_image_width(image), lk_image_height(image), &first);
+    }
+    o->faces.looked = what->find;
+    o->faces.whole = !what->find || (r->e->pick == CLI_PICK_CENTRAL && o->faces.found == 0);
+    if (o->faces.whole) count = 1;
+    *crops = cli_alloc(count, sizeof **crops);
+    if (o->faces.whole) return crop_whole(r, image, path, what->crop, *crops, &o->why);
+    o->number = cli_alloc(count, sizeof *o->number);
+    o->faces.number = o->number;
+    for (size_t i = 0; i < count && status == LK_OK; i++) {
+        status = crop_face(r, image, &o->found[first + i], *crops + i, &o->why);
+        o->number[i] = first + i;
+        o->faces.count += status == LK_OK; /* here: crops made, to be freed on failure too */
+    }
     return status;
 }
 
-lk_status cli_embed(const lk_model *model, const cli_compute *compute, const cli_photo *photos, size_t count,
-                    cli_vector_fn fn, void *context, cli_bad *bad, lk_error *err) {
-    batch b = {.model = model,
-               .photos = photos,
-               .dim = (size_t)lk_model_dim(model),
-               .fn = fn,
-               .context = context,
-               .bad = bad};
-    int most = count < BATCH ? (int)count : BATCH;
-    lk_status status = embedder_new(model, most ? most : 1, compute, &b.embedder, err);
-    if (status != LK_OK) return status;
-    b.vectors = cli_alloc(BATCH * b.dim, sizeof *b.vectors);
-    cli_catch_signals();
-    double started = cli_seconds();
-    for (size_t i = 0; i < count && status == LK_OK; i++) {
-        if (b.count && !same_crop(photos[i].crop, photos[b.first].crop)) status = batch_flush(&b, err);
-        if (status == LK_OK) status = batch_read(&b, i, err);
-        if (status == LK_OK && (b.count == BATCH || b.pixels >= BATCH_PIXELS)) {
-            status = batch_flush(&b, err);
-            show_progress(i + 1, count, started);
-        }
-        if (status == LK_OK && cli_stopped()) {
-            status = LK_STOPPED;
-            if (err) {
-                err->status = LK_STOPPED;
-                snprintf(err->message, sizeof err->message, "stopped on request after %zu of %zu photos",
-                         i + 1, count);
-            }
-        }
+static void photo_work(const run *r, int worker, size_t photo, outcome *o, lk_image ***crops) {
+    lk_image *image = NULL;
+    o->status = lk_image_load(r->e->photos[photo].path, &image, &o->why);
+    if (o->status == LK_OK) o->status = photo_crops(r, worker, photo, image, o, crops);
+    if (o->status == LK_OK && o->faces.whole) o->faces.count = 1;
+    lk_image_free(image);
+}
+
+/* The crops of all photos of a piece go through the net as one. */
+static void piece_embed(const run *r, int worker, piece *p, lk_image **const *crops) {
+    size_t total = 0, at = 0;
+    for (size_t i = 0; i < p->count; i++)
+        if (p->photo[i].status == LK_OK) total += p->photo[i].faces.count;
+    if (total == 0) return;
+    const lk_image **all = cli_alloc(total, sizeof *all);
+    float *vectors = cli_alloc(total * (size_t)r->dim, sizeof *vectors);
+    for (size_t i = 0; i < p->count; i++)
+        for (size_t k = 0; p->photo[i].status == LK_OK && k < p->photo[i].faces.count; k++)
+            all[at++] = crops[i][k];
+    lk_error why = {0};
+    lk_status status =
+        lk_embedder_embed(r->embedders[worker], all, total, &(lk_crop){.centre = 1}, vectors, &why);
+    at = 0;
+    for (size_t i = 0; i < p->count; i++) {
+        outcome *o = &p->photo[i];
+        if (o->status != LK_OK) continue;
+        size_t size = o->faces.count * (size_t)r->dim;
+        o->vectors = cli_alloc(size, sizeof *vectors);
+        memcpy(o->vectors, vectors + at, size * sizeof *vectors);
+        o->faces.vectors = o->vectors;
+        at += size;
+        if (status == LK_OK) continue;
+        o->status = status;
+        o->why = why;
     }
-    if (status == LK_OK) status = batch_flush(&b, err);
-    for (size_t i = 0; i < b.count; i++) lk_image_free(b.images[i]);
-    free(b.vectors);
-    lk_embedder_free(b.embedder);
+    free(vectors);
+    free(all);
+}
+
+static void *piece_work(void *context, int worker, size_t number) {
+    const run *r = context;
+    size_t first = number * r->piece;
+    lk_image **crops[PIECE] = {NULL};
+    piece *p = cli_alloc(1, sizeof *p);
+    p->count = r->e->count - first < r->piece ? r->e->count - first : r->piece;
+    for (size_t i = 0; i < p->count; i++) photo_work(r, worker, first + i, &p->photo[i], &crops[i]);
+    piece_embed(r, worker, p, crops);
+    for (size_t i = 0; i < p->count; i++) {
+        for (size_t k = 0; k < p->photo[i].faces.count; k++) lk_image_free(crops[i][k]);
+        free(crops[i]);
+    }
+    return p;
+}
+
+/* ---- the run -------------------------------------------------------------------------------------- */
+
+static lk_status photo_done(const run *r, size_t photo, const outcome *o, lk_error *err) {
+    const cli_embedding *e = r->e;
+    if (o->status == LK_OK) return e->fn(e->context, photo, &o->faces, err);
+    if (o->status == LK_NO_MEMORY) {
+        if (err) *err = o->why;
+        return o->status;
+    }
+    cli_bad_add(e->bad, e->photos[photo].path, &o->why);
+    return e->fn(e->context, photo, NULL, err);
+}
+
+static lk_status piece_done(void *context, size_t number, void *result, lk_error *err) {
+    const run *r = context;
+    const piece *p = result;
+    size_t first = number * r->piece;
+    lk_status status = LK_OK;
+    for (size_t i = 0; i < p->count && status == LK_OK; i++)
+        status = photo_done(r, first + i, &p->photo[i], err);
+    if (status == LK_OK) status = cli_photos_done(first + p->count, r->e->count, r->started, err);
+    piece_drop(result);
+    return status;
+}
+
+/* What is done with each photo; true if any needs a detector. */
+static bool plan_all(run *r) {
+    const cli_embedding *e = r->e;
+    bool find = e->look->detect || lk_model_aligned(e->model), any = false;
+    cli_aligned last = {0};
+    r->plans = cli_alloc(e->count, sizeof *r->plans);
+    for (size_t i = 0; i < e->count; i++) {
+        plan *p = &r->plans[i];
+        p->crop = e->photos[i].crop;
+        if (cli_crop_given(p->crop)) continue;
+        double room = cli_aligned_photo(&last, e->photos[i].path);
+        if (room > 0)
+            p->crop.centre = 1 / room;
+        else if (e->look->aligned)
+            p->crop.centre = 1;
+        else
+            any |= p->find = find;
+    }
+    free(last.folder);
+    return any;
+}
+
+/* A precision that the library refuses was asked for by an option, whose name the library does not know. */
+static lk_status embedder_new(const run *r, int threads, lk_embedder **out, lk_error *err) {
+    lk_precision precision = r->e->compute->precision;
+    lk_status status = lk_embedder_new(r->e->model, BATCH, threads, precision, out, err);
+    if (status != LK_INVALID || precision != LK_PRECISION_BF16) return status;
+    char *message = cli_format("with --precision bf16: %.700s", err->message);
+    snprintf(err->message, sizeof err->message, "%s", message);
+    free(message);
+    return status;
+}
+
+static lk_status run_open(run *r, const cli_embedding *e, lk_error *err) {
+    *r = (run){.e = e,
+               .width = lk_model_input_width(e->model),
+               .height = lk_model_input_height(e->model),
+               .dim = lk_model_dim(e->model),
+               .workers = cli_workers(e->compute->threads, e->count)};
+    if (r->dim == 0) {
+        err->status = LK_MISMATCH;
+        snprintf(err->message, sizeof err->message,
+                 "this model finds faces and does not embed them: give one of likeness train");
+        return LK_MISMATCH;
+    }
+    r->piece = e->count >= 2 * PIECE * (size_t)r->workers ? PIECE : 1;
+    r->embedders = cli_alloc((size_t)r->workers, sizeof *r->embedders);
+    int threads = cli_worker_threads(e->compute->threads, r->workers);
+    lk_status status = LK_OK;
+    for (int i = 0; i < r->workers && status == LK_OK; i++)
+        status = embedder_new(r, threads, &r->embedders[i], err);
+    if (status == LK_OK && plan_all(r))
+        status = cli_finder_open(e->look, e->compute, r->workers, &r->finder, err);
+    return status;
+}
+
+static void run_close(run *r) {
+    for (int i = 0; r->embedders && i < r->workers; i++) lk_embedder_free(r->embedders[i]);
+    cli_finder_free(r->finder);
+    free(r->embedders);
+    free(r->plans);
+}
+
+lk_status cli_embed(const cli_embedding *e, lk_error *err) {
+    run r;
+    lk_status status = run_open(&r, e, err);
+    if (status == LK_OK) {
+        cli_catch_signals();
+        r.started = cli_seconds();
+        cli_crew crew = {.count = (e->count + r.piece - 1) / r.piece,
+                         .workers = r.workers,
+                         .context = &r,
+                         .work = piece_work,
+                         .done = piece_done,
+                         .drop = piece_drop};
+        status = cli_crew_run(&crew, err);
+    }
+    run_close(&r);
+    return status;
+}
+
+lk_status cli_embed_check(const cli_embedding *e, lk_error *err) {
+    run r;
+    lk_status status = run_open(&r, e, err);
+    run_close(&r);
     return status;
 }
 

@@ -14,18 +14,23 @@
 static const double TEMPLATE[LK_FACE_POINTS][2] = {
     {0.319, 0.375}, {0.681, 0.375}, {0.5, 0.58}, {0.35, 0.79}, {0.65, 0.79}};
 
+void lk__align_places(double room, int width, int height, double place[LK_FACE_POINTS][2]) {
+    for (int i = 0; i < LK_FACE_POINTS; i++) { /* from shares to centres of pixels */
+        place[i][0] = (0.5 + (TEMPLATE[i][0] - 0.5) / room) * width - 0.5;
+        place[i][1] = (0.5 + (TEMPLATE[i][1] - 0.5) / room) * height - 0.5;
+    }
+}
+
 lk_status lk__align_map(const lk_point points[LK_FACE_POINTS], double room, int width, int height,
                         double m[6], lk_error *err) {
     double t[LK_FACE_POINTS][2], tx = 0, ty = 0, px = 0, py = 0;
     if (!(room >= 1 && room <= 100))
         return lk__fail(err, LK_INVALID, "align: room %g around the face, 1 to 100 is possible", room);
+    lk__align_places(room, width, height, t);
     for (int i = 0; i < LK_FACE_POINTS; i++) {
         if (!(fabsf(points[i].x) < 1e6F && fabsf(points[i].y) < 1e6F))
             return lk__fail(err, LK_INVALID, "align: point %d of the face, (%g, %g), is no place", i + 1,
                             (double)points[i].x, (double)points[i].y);
-        /* From shares to centres of pixels. */
-        t[i][0] = (0.5 + (TEMPLATE[i][0] - 0.5) / room) * width - 0.5;
-        t[i][1] = (0.5 + (TEMPLATE[i][1] - 0.5) / room) * height - 0.5;
         tx += t[i][0] / LK_FACE_POINTS;
         ty += t[i][1] / LK_FACE_POINTS;
         px += (double)points[i].x / LK_FACE_POINTS;

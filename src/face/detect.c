@@ -11,6 +11,7 @@
  */
 #include "face/detect.h"
 #include "face/face.h"
+#include "face/points.h"
 #include "image/image.h"
 
 #include <math.h>
@@ -27,6 +28,8 @@ enum {
     SIZE_MOST = 4096
 };
 static const double SAME_FACE = 0.4, AGREE = 0.6; /* overlaps (IoU) */
+/* Who has a say in box and points: nearly as sure as the surest, and the surer the more. */
+static const double NEARLY = 0.75, SHARPNESS = 4;
 static const double DEFAULT_CONFIDENCE = 0.5;
 
 typedef struct sized_net {
@@ -40,6 +43,8 @@ struct lk_detector {
     char *text;
     lk__weights *weights;
     lk_detect_options options;
+    const lk__points *points; /* NULL: no second look */
+    lk__net *again;           /* of the second look: a face and its mirror image */
     sized_net nets[NETS];
     uint64_t count;
     double most;         /* largest face that the net knows, pixels of the canvas */
@@ -66,8 +71,8 @@ lk_detect_options lk_detect_options_default(const lk_model *model) {
     return (lk_detect_options){.size = 640, .confidence = confidence, .threads = 1};
 }
 
-lk_status lk__detector_over(const char *net, lk__weights *weights, const lk_detect_options *options,
-                            lk_detector **out, lk_error *err) {
+lk_status lk__detector_over(const char *net, lk__weights *weights, lk__points *points,
+                            const lk_detect_options *options, lk_detector **out, lk_error *err) {
     lk__spec *spec = malloc(sizeof *spec);
     lk_detector *d = calloc(1, sizeof *d);
     lk__scales scales;
@@ -85,11 +90,16 @@ lk_status lk__detector_over(const char *net, lk__weights *weights, const lk_dete
         *d = (lk_detector){.text = strdup(net),
                            .weights = weights,
                            .options = *options,
+                           .points = points,
                            .most = scales.of[scales.count - 1].most};
         d->candidates = malloc(CANDIDATES_MAX * sizeof *d->candidates);
         if (!d->text || !d->candidates)
             status = lk__fail_memory(err, CANDIDATES_MAX * sizeof(lk_face), "a detector");
     }
+    lk__threads_set(options->threads);
+    if (status == LK_OK && points)
+        status = lk__net_new(&points->spec, &points->weights,
+                             &(lk__net_options){.batch = 2, .precision = options->precision}, &d->again, err);
     if (status != LK_OK) {
         lk_detector_free(d);
         return status;
@@ -106,12 +116,13 @@ lk_status lk_detector_new(const lk_model *model, const lk_detect_options *option
     if (!model->spec.outputs)
         return lk__fail(err, LK_INVALID,
                         "this model embeds faces and does not find them: a detector is needed");
-    return lk__detector_over(model->net, weights, &o, out, err);
+    return lk__detector_over(model->net, weights, model->points, &o, out, err);
 }
 
 void lk_detector_free(lk_detector *d) {
     if (!d) return;
     for (int i = 0; i < NETS; i++) lk__net_free(d->nets[i].net);
+    lk__net_free(d->again);
     free(d->candidates);
     free(d->text);
     free(d);
@@ -288,16 +299,50 @@ static lk_face merge(lk_face *winner, size_t count) {
         lk_face *f = &winner[i];
         if (f->confidence <= 0) continue;
         double overlap = lk__overlap(&best, f);
-        if (overlap >= AGREE) {
+        if (overlap >= AGREE && (double)f->confidence >= NEARLY * (double)best.confidence) {
             const float *numbers = &f->x;
-            for (int k = 0; k < NUMBERS; k++) sum[k] += (double)f->confidence * (double)numbers[k];
-            weight += (double)f->confidence;
+            double share = pow((double)f->confidence, SHARPNESS);
+            for (int k = 0; k < NUMBERS; k++) sum[k] += share * (double)numbers[k];
+            weight += share;
         }
         if (overlap >= SAME_FACE) f->confidence = 0;
     }
     float *numbers = &best.x;
     for (int k = 0; k < NUMBERS; k++) numbers[k] = (float)(sum[k] / weight);
     return best;
+}
+
+/* ---- the second look --------------------------------------------------------------------------- */
+
+/* Points that leave the face are not believed. */
+static bool believable(const lk_face *f, const lk_point points[LK_FACE_POINTS]) {
+    float most = 0.25F * f->width;
+    for (int i = 0; i < LK_FACE_POINTS; i++)
+        if (!(hypotf(points[i].x - f->point[i].x, points[i].y - f->point[i].y) <= most)) return false;
+    return true;
+}
+
+static lk_status look_again(lk_detector *d, const lk_image *photo, lk_face *face, lk_error *err) {
+    int side = d->points->spec.w;
+    size_t plane = 3 * (size_t)side * (size_t)side;
+    double m[6];
+    lk_image *crop = NULL;
+    if (lk__align_map(face->point, LK__POINTS_ROOM, side, side, m, NULL) != LK_OK) return LK_OK;
+    lk_status status = lk__image_warp(photo, m, side, side, &crop, err);
+    if (status != LK_OK) return status;
+    for (int i = 0; i < 2; i++) lk__face_to_planes(crop, i == 1, lk__net_input(d->again) + (size_t)i * plane);
+    lk_image_free(crop);
+    const float *said = lk__net_forward(d->again);
+    lk_point point[2][LK_FACE_POINTS], better[LK_FACE_POINTS];
+    for (int i = 0; i < 2; i++) lk__points_decode(said + (ptrdiff_t)i * 2 * LK_FACE_POINTS, side, point[i]);
+    lk__points_mirror(point[1], side);
+    for (int i = 0; i < LK_FACE_POINTS; i++) {
+        double x = 0.5 * (double)(point[0][i].x + point[1][i].x),
+               y = 0.5 * (double)(point[0][i].y + point[1][i].y);
+        better[i] = (lk_point){(float)(m[0] * x + m[1] * y + m[2]), (float)(m[3] * x + m[4] * y + m[5])};
+    }
+    if (believable(face, better)) memcpy(face->point, better, sizeof better);
+    return LK_OK;
 }
 
 lk_status lk_detector_find(lk_detector *d, const lk_image *photo, lk_face *faces, size_t capacity,
@@ -313,6 +358,8 @@ lk_status lk_detector_find(lk_detector *d, const lk_image *photo, lk_face *faces
         if (d->candidates[i].confidence <= 0) continue;
         lk_face face = merge(&d->candidates[i], candidates - i);
         if (face.width < (float)d->options.min_face) continue;
+        if (d->again) status = look_again(d, photo, &face, err);
+        if (status != LK_OK) return status;
         face.quality = lk__face_quality(photo, &face);
         faces[found++] = face;
     }

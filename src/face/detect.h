@@ -44,14 +44,17 @@ static inline double lk__sigmoid(double x) {
     return 1 / (1 + exp(-x));
 }
 
+/* Where the template has the points, pixels of an aligned crop (align.c). */
+void lk__align_places(double room, int width, int height, double place[LK_FACE_POINTS][2]);
 /* From output pixels of an aligned crop to the photo (align.c). */
 lk_status lk__align_map(const lk_point points[LK_FACE_POINTS], double room, int width, int height,
                         double m[6], lk_error *err);
 /* 0..1 (quality.c). */
 float lk__face_quality(const lk_image *photo, const lk_face *face);
 
-/* A detector over a net that is still being trained: no model file yet. */
-lk_status lk__detector_over(const char *net, lk__weights *weights, const lk_detect_options *options,
-                            lk_detector **out, lk_error *err);
+/* A detector over nets that are still being trained: no model file yet. points: NULL, or the net of the
+ * second look, which must outlive it. */
+lk_status lk__detector_over(const char *net, lk__weights *weights, lk__points *points,
+                            const lk_detect_options *options, lk_detector **out, lk_error *err);
 
 #endif

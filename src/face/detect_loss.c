@@ -14,8 +14,8 @@ enum { NOTHING = -1, ANYTHING = -2 };
 static const double BETWEEN = 1.2;              /* beyond the ends of a scale's range */
 static const double NEIGHBOUR = 1.6;            /* and where its cells are asked nothing */
 static const double MIDDLE = 0.22, EDGE = 0.45; /* shares of the box from its middle */
-static const double ALPHA = 0.5, WEIGHT_OVERLAP = 0.5, WEIGHT_BOX = 2, WEIGHT_POINT = 0.3;
-static const double BETA_BOX = 0.05, BETA_POINT = 0.03;
+static const double ALPHA = 0.5, WEIGHT_OVERLAP = 0.5, WEIGHT_BOX = 2, WEIGHT_POINT = 1;
+static const double BETA_BOX = 0.05, BETA_POINT = 0.02;
 
 static double clamp(double v, double low, double high) {
     return v < low ? low : v > high ? high : v;
@@ -40,10 +40,12 @@ static void claim(const lk__scale *s, const lk__scene *scene, int which, int *pl
     /* At least the cell nearest to the middle. */
     double middle = fmax(MIDDLE, 0.5 * s->stride / fmin((double)f->width, (double)f->height));
     double edge = fmax(l->ignored ? 0.6 : EDGE, middle);
-    int x0 = (int)floor(clamp((double)f->x / s->stride, 0, s->w)),
-        y0 = (int)floor(clamp((double)f->y / s->stride, 0, s->h));
-    int x1 = (int)ceil(clamp(((double)f->x + (double)f->width) / s->stride, -1, s->w - 1));
-    int y1 = (int)ceil(clamp(((double)f->y + (double)f->height) / s->stride, -1, s->h - 1));
+    double reach_x = edge * (double)f->width, reach_y = edge * (double)f->height;
+    double cx = (double)f->x + 0.5 * (double)f->width, cy = (double)f->y + 0.5 * (double)f->height;
+    int x0 = (int)floor(clamp((cx - reach_x) / s->stride, 0, s->w));
+    int y0 = (int)floor(clamp((cy - reach_y) / s->stride, 0, s->h));
+    int x1 = (int)ceil(clamp((cx + reach_x) / s->stride, -1, s->w - 1));
+    int y1 = (int)ceil(clamp((cy + reach_y) / s->stride, -1, s->h - 1));
     for (int y = y0; y <= y1; y++)
         for (int x = x0; x <= x1; x++) {
             int *at = &place[y * s->w + x];

@@ -10,6 +10,7 @@
 #include "face/checkpoint.h"
 #include "face/detect_loss.h"
 #include "face/detect_validate.h"
+#include "face/points_train.h"
 #include "likeness/train.h"
 #include "nn/optimizer.h"
 
@@ -32,6 +33,7 @@ typedef struct trainer {
     lk__scales scales;
     const char *net_text;
     lk_model *init;
+    lk__points *points; /* NULL: none; init's own if it is not taught anew */
     lk__weights weights, average;
     lk__optimizer_state optimizer;
     lk__net *net;
@@ -56,6 +58,7 @@ void lk_detect_train_options_init(lk_detect_train_options *o) {
                                    .batch = 32,
                                    .photo_most = 640,
                                    .minutes = 60,
+                                   .points_minutes = 10,
                                    .learning_rate = 2e-3,
                                    .weight_decay = 1e-3,
                                    .holdout = 0.05,
@@ -72,8 +75,8 @@ static lk_status check(const lk_detect_train_options *o, lk_error *err) {
                         "train a detector: %d canvases of %d pixels; 1 to 1024 of 64 to 1024 are "
                         "possible",
                         o->batch, o->side);
-    if (!(o->minutes > 0 && o->learning_rate > 0 && o->weight_decay >= 0 && o->holdout >= 0 &&
-          o->holdout < 0.9) ||
+    if (!(o->minutes >= 0 && o->points_minutes >= 0 && (o->minutes > 0 || o->init) && o->learning_rate > 0 &&
+          o->weight_decay >= 0 && o->holdout >= 0 && o->holdout < 0.9) ||
         o->photo_most < 64 || o->threads < 0)
         return lk__fail(err, LK_INVALID,
                         "train a detector: minutes, learning rate, weight decay, hold-out, size of "
@@ -201,6 +204,7 @@ static lk_status set_up(trainer *t, lk_error *err) {
     memcpy(t->average.values, t->weights.values, t->weights.total * sizeof(float));
     t->figures =
         (lk__detect_figures){t->state.accuracy, isfinite(t->state.threshold) ? t->state.threshold : 0.5, NAN};
+    if (o->minutes <= 0) return LK_OK;
     lk__feed_options feed = {.batch = o->batch,
                              .threads = o->threads > 0 ? o->threads : lk__cores(),
                              .ahead = AHEAD,
@@ -216,6 +220,7 @@ static void tear_down(trainer *t) {
     lk__optimizer_free(&t->optimizer);
     lk__weights_free(&t->weights);
     lk__weights_free(&t->average);
+    if (!t->init || t->points != t->init->points) lk__points_free(t->points);
     lk_model_free(t->init);
     lk__labels_free(&t->labels);
     free(t->taught);
@@ -236,7 +241,8 @@ static double seconds_trained(const trainer *t) {
 }
 
 static double done(const trainer *t) {
-    return seconds_trained(t) / (60 * t->options->minutes);
+    double minutes = t->options->minutes;
+    return minutes > 0 ? seconds_trained(t) / (60 * minutes) : 1;
 }
 
 static double learning_rate(const trainer *t, double part) {
@@ -332,7 +338,7 @@ static lk_status validate(trainer *t, lk_error *err) {
     if (t->kept_count == 0) return LK_OK;
     lk_detector *detector = NULL;
     lk_detect_options options = {.size = 640, .confidence = 0.1, .threads = o->threads};
-    lk_status status = lk__detector_over(t->net_text, &t->average, &options, &detector, err);
+    lk_status status = lk__detector_over(t->net_text, &t->average, t->points, &options, &detector, err);
     if (status == LK_OK)
         status = lk__detect_measure(detector, &t->labels, t->kept, t->kept_count, PHOTOS_A_FALSE, &t->figures,
                                     err);
@@ -375,9 +381,24 @@ static lk_status loop(trainer *t, lk_error *err) {
     }
 }
 
+/* The detector is as good as it gets; now the second look. A stop before its end keeps what the detector has
+ * learned. */
+static lk_status teach_points(trainer *t, lk_error *err) {
+    const lk_detect_train_options *o = t->options;
+    if (o->points_minutes <= 0) {
+        t->points = t->init ? t->init->points : NULL;
+        return LK_OK;
+    }
+    lk_status status = o->minutes > 0 ? save(t, err) : LK_OK;
+    if (status == LK_OK) status = lk__points_new(lk_net_text("points"), true, &t->points, err);
+    if (status == LK_OK) status = lk__points_train(t->points, &t->labels, t->taught, t->taught_count, o, err);
+    return status;
+}
+
 static lk_status finish(trainer *t, lk_error *err) {
     const lk_detect_train_options *o = t->options;
-    lk_status status = validate(t, err);
+    lk_status status = teach_points(t, err);
+    if (status == LK_OK) status = validate(t, err);
     if (status != LK_OK) return status;
     report(t);
     char confidence[32], recall[32], points[32], steps[32];
@@ -395,7 +416,7 @@ static lk_status finish(trainer *t, lk_error *err) {
         notes[n++] = (lk__meta){"validation_points", points};
     }
     if (o->recipe) notes[n++] = (lk__meta){"recipe", o->recipe};
-    status = lk__detector_write(o->output, t->net_text, &t->average, notes, n, err);
+    status = lk__detector_write(o->output, t->net_text, &t->average, t->points, notes, n, err);
     if (status == LK_OK) unlink(t->checkpoint);
     return status;
 }

@@ -26,6 +26,11 @@ static int by_confidence(const void *a, const void *b) {
                                           : (int)q->hit - (int)p->hit;
 }
 
+static int surest_first(const void *a, const void *b) {
+    const lk_face *f = a, *g = b;
+    return (f->confidence < g->confidence) - (f->confidence > g->confidence);
+}
+
 static double points_apart(const lk_face *found, const lk_face *truth) {
     double sum = 0;
     for (int i = 0; i < LK_FACE_POINTS; i++)
@@ -64,6 +69,7 @@ static lk_status count_photo(const lk__labelled *photo, lk_face *found, size_t c
         }
     }
     for (size_t i = 0; taken && i < photo->count; i++) t->faces += !photo->label[i].ignored;
+    if (count > 1) qsort(found, count, sizeof *found, surest_first); /* the surer one has the label */
     for (size_t i = 0; taken && i < count; i++) {
         const lk__label *l = hit_by(&found[i], photo, taken);
         if (l && l->ignored) continue;

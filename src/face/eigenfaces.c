@@ -120,7 +120,7 @@ static lk_status write(eigen *e, lk_error *err) {
     notes[n++] = (lk__meta){"data", data};
     if (isfinite(accuracy)) notes[n++] = (lk__meta){"validation_accuracy", validated};
     if (o->recipe) notes[n++] = (lk__meta){"recipe", o->recipe};
-    return lk__model_write(o->output, net, &e->weights, threshold, o->crop, notes, n, err);
+    return lk__model_write(o->output, net, &e->weights, threshold, o->crop, o->aligned, notes, n, err);
 }
 
 lk_status lk_train_eigenfaces(const lk_train_options *options, lk_error *err) {

@@ -30,7 +30,7 @@ static bool read_label(char *line, const char *kind, lk__label *out) {
         v[i] = strtod(text, &end);
         if (end == text || *end || !(fabs(v[i]) < 1e6)) return false;
     }
-    if (!(v[2] > 0 && v[3] > 0)) return false;
+    if (line || !(v[2] > 0 && v[3] > 0)) return false;
     *out =
         (lk__label){.face = {.x = (float)v[0], .y = (float)v[1], .width = (float)v[2], .height = (float)v[3]},
                     .ignored = strcmp(kind, "ignore") == 0};
@@ -76,15 +76,17 @@ static lk_status read_lines(lk__labels *l, const char *path, lk_error *err) {
     const char *slash = strrchr(path, '/');
     int folder = slash ? (int)(slash - path) + 1 : 0, number = 0;
     size_t room = 0;
-    char *save = NULL;
-    for (char *line = strtok_r(l->text, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
+    for (char *line = l->text, *next; line; line = next) {
         number++;
+        next = strchr(line, '\n');
+        if (next) *next++ = 0;
         line[strcspn(line, "\r")] = 0;
+        if (!*line) continue;
         char *rest = line, *name = field(&rest), *kind = field(&rest);
         if (number == 1 && strcmp(name, "photo") == 0) continue;
         bool none = kind && strcmp(kind, "none") == 0;
         lk__label label;
-        if (!kind || (!none && strcmp(kind, "face") != 0 && strcmp(kind, "ignore") != 0) ||
+        if (!*name || !kind || (!none && strcmp(kind, "face") != 0 && strcmp(kind, "ignore") != 0) ||
             (!none && !read_label(rest, kind, &label)))
             return lk__fail(
                 err, LK_FORMAT,
@@ -106,7 +108,8 @@ lk_status lk__labels_read(const char *path, lk__labels *out, lk_error *err) {
     lk_status status = lk__file_read(path, FILE_LIMIT, &bytes, &size, err);
     if (status != LK_OK) return status;
     l.text = (char *)bytes;
-    status = read_lines(&l, path, err);
+    status = strlen(l.text) == size ? read_lines(&l, path, err)
+                                    : lk__fail(err, LK_FORMAT, "%s: a zero byte: no text, or UTF-16", path);
     if (status != LK_OK)
         lk__labels_free(&l);
     else
@@ -119,6 +122,7 @@ void lk__labels_free(lk__labels *l) {
         free(l->photo[i].path);
         free(l->photo[i].label);
         lk_image_free(l->photo[i].image);
+        for (int k = 0; k < LK__SMALLER; k++) lk_image_free(l->photo[i].smaller[k]);
     }
     free(l->photo);
     free(l->text);
@@ -160,7 +164,12 @@ static lk_status load_one(lk__labelled *photo, int most, lk_error *err) {
             scale_label(&photo->label[i].face, (double)sw / w, (double)sh / h);
     }
     photo->image = image;
-    return LK_OK;
+    for (int k = 0; status == LK_OK && k < LK__SMALLER; k++) {
+        int half_w = (lk_image_width(image) + 1) / 2, half_h = (lk_image_height(image) + 1) / 2;
+        status = lk_image_resize(image, half_w, half_h, &photo->smaller[k], err);
+        image = photo->smaller[k];
+    }
+    return status;
 }
 
 static void load_some(void *context, int thread, int threads) {

@@ -4,6 +4,8 @@
 
 #include "base/base.h"
 
+enum { LK__SMALLER = 2 };
+
 typedef struct lk__label {
     lk_face face; /* box and points, pixels of the photo in memory */
     bool ignored; /* perhaps a face: neither right nor wrong */
@@ -11,7 +13,8 @@ typedef struct lk__label {
 
 typedef struct lk__labelled {
     char *path;
-    lk_image *image; /* NULL: could not be read */
+    lk_image *image;                /* NULL: could not be read */
+    lk_image *smaller[LK__SMALLER]; /* a half and a quarter of its size: most canvases want no more */
     lk__label *label;
     size_t count;
 } lk__labelled;

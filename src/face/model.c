@@ -1,6 +1,7 @@
 /* model.c: a model file to a model and back. The file is safetensors: one tensor a param, and in its metadata
  * the net as text, the threshold, the crop and whatever the trainer noted (docs/formats.md). */
 #include "face/model.h"
+#include "face/points.h"
 #include "likeness/train.h"
 
 #include <math.h>
@@ -8,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+static const char ALIGNED[] = "five-points";
 static const char FORMAT[] = "likeness-model-1", NORMALISATION[] = "(value - 127.5) / 127.5, RGB planes";
 
 const char *lk__net_text_of(const char *name_or_text) {
@@ -16,14 +18,29 @@ const char *lk__net_text_of(const char *name_or_text) {
 }
 
 /* SHA-256 over the net's text and all weights in order, little-endian as they lie on this machine. */
-static void fingerprint(const char *net, const lk__weights *weights, char out[65]) {
+static void fingerprint(const lk_model *m, char out[65]) {
     crypto_hash_sha256_state state;
     unsigned char hash[crypto_hash_sha256_BYTES];
     crypto_hash_sha256_init(&state);
-    crypto_hash_sha256_update(&state, (const unsigned char *)net, strlen(net));
-    crypto_hash_sha256_update(&state, (const unsigned char *)weights->values, weights->total * sizeof(float));
+    crypto_hash_sha256_update(&state, (const unsigned char *)m->net, strlen(m->net));
+    crypto_hash_sha256_update(&state, (const unsigned char *)m->weights.values,
+                              m->weights.total * sizeof(float));
+    if (m->points)
+        crypto_hash_sha256_update(&state, (const unsigned char *)m->points->weights.values,
+                                  m->points->weights.total * sizeof(float));
     crypto_hash_sha256_final(&state, hash);
     sodium_bin2hex(out, 65, hash, sizeof hash);
+}
+
+static lk_status read_points(lk_model *m, const char *path, lk_error *err) {
+    const char *net = lk__tensors_meta(m->file, "points_net");
+    lk_error why;
+    if (!net) return LK_OK;
+    lk_status status = lk__points_new(net, false, &m->points, &why);
+    if (status != LK_OK)
+        return lk__fail(err, status == LK_NO_MEMORY ? status : LK_FORMAT, "%s: metadata 'points_net': %s",
+                        path, why.message);
+    return lk__weights_read(&m->points->weights, m->file, path, err);
 }
 
 static lk_status read_settings(lk_model *m, const char *path, lk_error *err) {
@@ -56,12 +73,13 @@ lk_status lk_model_open(const char *path, lk_model **out, lk_error *err) {
     if (status == LK_OK) status = read_settings(m, path, err);
     if (status == LK_OK) status = lk__weights_new(&m->spec, false, &m->weights, err);
     if (status == LK_OK) status = lk__weights_read(&m->weights, m->file, path, err);
+    if (status == LK_OK) status = read_points(m, path, err);
     if (status == LK_MISMATCH) status = lk__fail(err, LK_FORMAT, "%s", err ? err->message : path);
     if (status != LK_OK) {
         lk_model_free(m);
         return status;
     }
-    fingerprint(m->net, &m->weights, m->fingerprint);
+    fingerprint(m, m->fingerprint);
     *out = m;
     return LK_OK;
 }
@@ -69,6 +87,7 @@ lk_status lk_model_open(const char *path, lk_model **out, lk_error *err) {
 void lk_model_free(lk_model *model) {
     if (!model) return;
     lk__weights_free(&model->weights);
+    lk__points_free(model->points);
     lk__tensors_free(model->file);
     free(model->net);
     free(model);
@@ -84,7 +103,7 @@ int lk_model_input_height(const lk_model *model) {
     return model->spec.h;
 }
 size_t lk_model_parameters(const lk_model *model) {
-    return model->weights.total;
+    return model->weights.total + (model->points ? model->points->weights.total : 0);
 }
 const char *lk_model_fingerprint(const lk_model *model) {
     return model->fingerprint;
@@ -95,12 +114,17 @@ double lk_model_threshold(const lk_model *model) {
 lk_crop lk_model_crop(const lk_model *model) {
     return model->crop;
 }
+bool lk_model_aligned(const lk_model *model) {
+    const char *alignment = lk__tensors_meta(model->file, "alignment");
+    return alignment && strcmp(alignment, ALIGNED) == 0;
+}
 const char *lk_model_metadata(const lk_model *model, const char *key) {
     return lk__tensors_meta(model->file, key);
 }
 
 lk_status lk__model_write(const char *path, const char *net, const lk__weights *weights, double threshold,
-                          lk_crop crop, const lk__meta *notes, size_t note_count, lk_error *err) {
+                          lk_crop crop, bool aligned, const lk__meta *notes, size_t note_count,
+                          lk_error *err) {
     enum { OWN = 6 };
     lk__tensor *tensors = calloc((size_t)weights->count, sizeof *tensors);
     lk__meta *meta = calloc(OWN + note_count, sizeof *meta);
@@ -120,7 +144,7 @@ lk_status lk__model_write(const char *path, const char *net, const lk__weights *
         meta[n++] = (lk__meta){"net", net};
         meta[n++] = (lk__meta){"crop", crop_text};
         meta[n++] = (lk__meta){"normalisation", NORMALISATION};
-        meta[n++] = (lk__meta){"alignment", "none: the crop is resized to the input"};
+        meta[n++] = (lk__meta){"alignment", aligned ? ALIGNED : "none"};
         if (isfinite(threshold)) meta[n++] = (lk__meta){"threshold", threshold_text};
         for (size_t i = 0; i < note_count; i++) meta[n++] = notes[i];
         status = lk__tensors_write(path, tensors, (size_t)weights->count, meta, n, err);
@@ -131,22 +155,26 @@ lk_status lk__model_write(const char *path, const char *net, const lk__weights *
 }
 
 lk_status lk__detector_write(const char *path, const char *net, const lk__weights *weights,
-                             const lk__meta *notes, size_t note_count, lk_error *err) {
-    enum { OWN = 4 };
-    lk__tensor *tensors = calloc((size_t)weights->count, sizeof *tensors);
+                             const lk__points *points, const lk__meta *notes, size_t note_count,
+                             lk_error *err) {
+    enum { OWN = 5 };
+    size_t own = (size_t)weights->count, all = own + (points ? (size_t)points->weights.count : 0);
+    lk__tensor *tensors = calloc(all, sizeof *tensors);
     lk__meta *meta = calloc(OWN + note_count, sizeof *meta);
     lk_status status = LK_OK;
     if (!tensors || !meta) {
-        status = lk__fail_memory(err, (size_t)weights->count * sizeof *tensors, path);
+        status = lk__fail_memory(err, all * sizeof *tensors, path);
     } else {
         lk__weights_tensors(weights, tensors);
+        if (points) lk__weights_tensors(&points->weights, tensors + own);
         size_t n = 0;
         meta[n++] = (lk__meta){"format", FORMAT};
         meta[n++] = (lk__meta){"task", "find faces"};
         meta[n++] = (lk__meta){"net", net};
+        if (points) meta[n++] = (lk__meta){"points_net", points->net};
         meta[n++] = (lk__meta){"normalisation", NORMALISATION};
         for (size_t i = 0; i < note_count; i++) meta[n++] = notes[i];
-        status = lk__tensors_write(path, tensors, (size_t)weights->count, meta, n, err);
+        status = lk__tensors_write(path, tensors, all, meta, n, err);
     }
     free(tensors);
     free(meta);

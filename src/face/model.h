@@ -5,22 +5,35 @@
 #include "likeness/likeness.h"
 #include "nn/net.h"
 
+/* A detector's second net: looks again at a face that was found, and says better where its points are
+ * (points.c). Takes (3, side, side), the face aligned by the points so far with room around it; says ten
+ * numbers, the points' distances from the template in quarters of the side. */
+typedef struct lk__points {
+    char *net; /* text */
+    lk__spec spec;
+    lk__weights weights;
+} lk__points;
+
 struct lk_model {
     char *net; /* text */
     lk__spec spec;
     lk__weights weights;
-    double threshold; /* cosine; NaN: none */
+    lk__points *points; /* NULL: none */
+    double threshold;   /* cosine; NaN: none */
     lk_crop crop;
     char fingerprint[65];
     lk__tensors *file; /* metadata strings; NULL for a model in the making */
 };
 
-/* Write net text + weights + threshold + crop + notes (extra metadata), atomically. */
+/* Write net text + weights + threshold + crop + notes (extra metadata), atomically. `aligned`: it was trained
+ * on faces of lk_image_align, and its crop is {.centre = 1}. */
 lk_status lk__model_write(const char *path, const char *net, const lk__weights *weights, double threshold,
-                          lk_crop crop, const lk__meta *notes, size_t note_count, lk_error *err);
+                          lk_crop crop, bool aligned, const lk__meta *notes, size_t note_count,
+                          lk_error *err);
 /* The same for a detector: net text, weights and notes. */
 lk_status lk__detector_write(const char *path, const char *net, const lk__weights *weights,
-                             const lk__meta *notes, size_t note_count, lk_error *err);
+                             const lk__points *points, const lk__meta *notes, size_t note_count,
+                             lk_error *err);
 /* Text of a ready net for its name, else the text itself. */
 const char *lk__net_text_of(const char *name_or_text);
 

@@ -185,6 +185,25 @@ static lk_status degrade(lk_image **image, bool grey, lk__random *random, lk_err
     return status;
 }
 
+/* The photo through the map, from the smallest copy that has pixels enough. */
+static lk_status warp_photo(const lk__labelled *photo, const double map[6], int side, lk_image **out,
+                            lk_error *err) {
+    double m[6];
+    const lk_image *from = photo->image;
+    memcpy(m, map, sizeof m);
+    for (int k = 0; k < LK__SMALLER && photo->smaller[k] && hypot(m[0], m[3]) >= 2 && hypot(m[1], m[4]) >= 2;
+         k++) {
+        const lk_image *half = photo->smaller[k];
+        double s[2] = {(double)half->width / from->width, (double)half->height / from->height};
+        for (int row = 0; row < 2; row++) {
+            for (int i = 0; i < 3; i++) m[3 * row + i] *= s[row];
+            m[3 * row + 2] += 0.5 * s[row] - 0.5;
+        }
+        from = half;
+    }
+    return lk__image_warp(from, m, side, side, out, err);
+}
+
 /* Part of a photo without known faces, to lie behind another; NULL if none is found soon. */
 static lk_status draw_behind(const lk__labels *labels, const size_t *chosen, size_t count, const tile *t,
                              lk__random *random, lk_image **out, lk__scene *scene, lk_error *err) {
@@ -200,7 +219,7 @@ static lk_status draw_behind(const lk__labels *labels, const size_t *chosen, siz
         double m[6] = {s, 0, lk__random_range(random, 0, w - taken),
                        0, s, lk__random_range(random, 0, h - taken)};
         add_labels(photo, m, t, scene);
-        return lk__image_warp(photo->image, m, t->side, t->side, out, err);
+        return warp_photo(photo, m, t->side, out, err);
     }
     return LK_OK;
 }
@@ -222,7 +241,7 @@ static lk_status draw_tile(const lk__labels *labels, const size_t *chosen, size_
     lk_image *image = NULL, *behind = NULL;
     double m[6], u = lk__random_unit(random);
     draw_map(photo, t, random, m);
-    lk_status status = lk__image_warp(photo->image, m, t->side, t->side, &image, err);
+    lk_status status = warp_photo(photo, m, t->side, &image, err);
     if (status == LK_OK && u < 0.6)
         status = draw_behind(labels, chosen, count, t, random, &behind, scene, err);
     if (status == LK_OK && u < 0.9)

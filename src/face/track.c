@@ -115,7 +115,7 @@ static double motion_overlap(const lk__motion *m, double seconds, const lk_face 
     return both / (aw * ah + bw * bh - both);
 }
 
-/* ---- deciding ----------------------------------------------------------------------------------------
+/* ---- deciding ---------------------------------------------------------------------------------------
  * Everything is decided, asked for and allocated before anything changes. */
 
 typedef struct step {
@@ -275,7 +275,7 @@ static lk_status settle(step *s, lk_error *err) {
     return ask(s, asking, err);
 }
 
-/* ---- doing ------------------------------------------------------------------------------------------- */
+/* ---- doing ------------------------------------------------------------------------------------------ */
 
 static void see(step *s, size_t f, lk_sighting *sighting) {
     const lk_track_options *o = &s->tracker->options;

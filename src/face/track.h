@@ -21,7 +21,7 @@ typedef struct lk__track {
     float *vectors; /* (views, dim) by slot, then their mean (dim); NULL without vectors */
 } lk__track;
 
-/* ---- views (track_views.c) ----------------------------------------------------------------------- */
+/* ---- views (track_views.c) -------------------------------------------------------------------------- */
 
 lk__track *lk__track_new(const lk_track_options *options, uint64_t id, double seconds);
 void lk__track_free(lk__track *track);
@@ -34,7 +34,7 @@ void lk__track_keep(lk__track *track, const lk_track_options *options, double se
 /* The largest cosine of `vector` and a view's. */
 double lk__track_cosine(const lk__track *track, const float *vector, int dim);
 
-/* ---- who goes with whom (track_assign.c) ---------------------------------------------------------- */
+/* ---- who goes with whom (track_assign.c) ------------------------------------------------------------ */
 
 /* The pairs of rows and columns, each in one at most, with the largest sum of score (rows, columns); 0 or
  * less: never joined. match[row] is a column, or `columns` for none. */

@@ -162,6 +162,7 @@ static lk_status start_loader(trainer *t, lk_error *err) {
                                  .width = t->spec.w,
                                  .height = t->spec.h,
                                  .augment = o->augment,
+                                 .aligned = o->aligned,
                                  .seed = o->seed,
                                  .threads = cores,
                                  .ahead = 3,
@@ -468,7 +469,8 @@ static lk_status finish(trainer *t, lk_error *err) {
     notes[n++] = (lk__meta){"data", people};
     if (isfinite(t->state.accuracy)) notes[n++] = (lk__meta){"validation_accuracy", accuracy};
     if (o->recipe) notes[n++] = (lk__meta){"recipe", o->recipe};
-    status = lk__model_write(o->output, t->net_text, &t->weights, t->state.threshold, o->crop, notes, n, err);
+    status = lk__model_write(o->output, t->net_text, &t->weights, t->state.threshold, o->crop, o->aligned,
+                             notes, n, err);
     if (status == LK_OK) unlink(t->checkpoint);
     return status;
 }

@@ -66,6 +66,8 @@ lk_status lk__train_options_check(const lk_train_options *o, lk_error *err) {
         if (!(ranges[i].value >= ranges[i].low && ranges[i].value <= ranges[i].high)) /* NaN is out too */
             return lk__fail(err, LK_INVALID, "train: %s is %g, possible is %g to %g", ranges[i].name,
                             ranges[i].value, ranges[i].low, ranges[i].high);
+    if (o->aligned && o->crop.centre != 1)
+        return lk__fail(err, LK_INVALID, "train: aligned faces are taken whole, they have no crop");
     if (o->people * o->photos > 4096)
         return lk__fail(err, LK_INVALID, "train: %d people x %d photos is a batch of %d, possible is 4096",
                         o->people, o->photos, o->people * o->photos);
@@ -88,12 +90,12 @@ char *lk__train_options_text(const lk_train_options *o, int batch_people, size_t
             "learning-rate %g "
             "weight-decay %g momentum %g warmup %g augment %g holdout %g crop %g,%g,%g,%g,%g precision %s "
             "seed %llu data "
-            "%zu/%zu",
+            "%zu/%zu%s",
             o->net ? o->net : "-", o->init ? o->init : "-", o->margin, (int)o->mining, o->semi_hard_share,
             batch_people, o->photos, o->minutes, o->epochs, (int)o->optimizer, o->learning_rate,
             o->weight_decay, o->momentum, o->warmup, o->augment, o->holdout, o->crop.centre, o->crop.x,
             o->crop.y, o->crop.width, o->crop.height, o->precision == LK_PRECISION_BF16 ? "bf16" : "f32",
-            (unsigned long long)o->seed, people, photos) < 0)
+            (unsigned long long)o->seed, people, photos, o->aligned ? " aligned" : "") < 0)
         return NULL;
     for (char *c = text; *c; c++)
         if (*c == '\n') *c = ';';

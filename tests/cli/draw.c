@@ -2,7 +2,11 @@
  * photo of them has other light and a shift, so that even an untrained net tells some of them apart.
  *
  *   draw people DIR PEOPLE PHOTOS   DIR/person_01/photo_01.jpg ...
- *   draw huge FILE                  a JPEG whose header says 100 megapixels */
+ *   draw huge FILE                  a JPEG whose header says 100 megapixels
+ *   draw scene FILE WIDTH HEIGHT [PHOTO X Y WIDTH]...
+ *                                   a wall with photos on it, each scaled to its width, cut at the border
+ *   draw grey PHOTO FILE            without colour
+ *   draw lying PHOTO FILE.jpg       on its side, and EXIF says so */
 #include "likeness/likeness.h"
 
 #include <stdio.h>
@@ -74,10 +78,103 @@ static int draw_huge(const char *path) {
     return written == size ? 0 : 1;
 }
 
+/* ---- photos of photos ------------------------------------------------------------------------------ */
+
+static lk_status save(int width, int height, const uint8_t *pixels, const char *path, lk_error *err) {
+    lk_image *image = NULL;
+    lk_status status = lk_image_new(width, height, pixels, 0, &image, err);
+    if (status == LK_OK) status = lk_image_save(image, path, 95, err);
+    lk_image_free(image);
+    return status;
+}
+
+static lk_status hang(uint8_t *wall, int width, int height, char **photo, lk_error *err) {
+    int left = atoi(photo[1]), top = atoi(photo[2]), w = atoi(photo[3]);
+    lk_image *whole = NULL, *scaled = NULL;
+    lk_status status = lk_image_load(photo[0], &whole, err);
+    int h = status == LK_OK ? w * lk_image_height(whole) / lk_image_width(whole) : 0;
+    if (status == LK_OK) status = lk_image_resize(whole, w, h, &scaled, err);
+    for (int y = 0; status == LK_OK && y < h; y++)
+        for (int x = 0; x < w; x++)
+            if (x + left >= 0 && x + left < width && y + top >= 0 && y + top < height)
+                memcpy(wall + 3 * ((size_t)(y + top) * (size_t)width + (size_t)(x + left)),
+                       lk_image_pixels(scaled) + 3 * ((size_t)y * (size_t)w + (size_t)x), 3);
+    lk_image_free(whole);
+    lk_image_free(scaled);
+    return status;
+}
+
+static int draw_scene(const char *path, int width, int height, char **photos, int count) {
+    uint8_t *wall = malloc(3 * (size_t)width * (size_t)height);
+    if (!wall) return 1;
+    for (int y = 0; y < height; y++)
+        for (int x = 0; x < width; x++) {
+            int shade = 120 + 60 * y / height + (x / 8 + y / 8) % 2;
+            uint8_t *pixel = wall + 3 * ((size_t)y * (size_t)width + (size_t)x);
+            pixel[0] = pixel[1] = (uint8_t)shade;
+            pixel[2] = (uint8_t)(shade + 20);
+        }
+    lk_error err;
+    lk_status status = LK_OK;
+    for (int i = 0; i < count && status == LK_OK; i++)
+        status = hang(wall, width, height, photos + 4 * i, &err);
+    if (status == LK_OK) status = save(width, height, wall, path, &err);
+    free(wall);
+    return status == LK_OK ? 0 : fail(&err);
+}
+
+static int draw_grey(const char *photo, const char *path) {
+    lk_image *image = NULL;
+    lk_error err;
+    if (lk_image_load(photo, &image, &err) != LK_OK) return fail(&err);
+    size_t count = (size_t)lk_image_width(image) * (size_t)lk_image_height(image);
+    uint8_t *grey = malloc(3 * count);
+    const uint8_t *from = lk_image_pixels(image);
+    for (size_t i = 0; grey && i < count; i++)
+        memset(grey + 3 * i, (from[3 * i] + 2 * from[3 * i + 1] + from[3 * i + 2]) / 4, 3);
+    lk_status status =
+        grey ? save(lk_image_width(image), lk_image_height(image), grey, path, &err) : LK_NO_MEMORY;
+    free(grey);
+    lk_image_free(image);
+    return status == LK_OK ? 0 : fail(&err);
+}
+
+/* Turned a quarter to the left, and an EXIF block after the first two bytes whose only entry is orientation
+ * 6: "turn me a quarter to the right". */
+static int draw_lying(const char *photo, const char *path) {
+    static const uint8_t exif[] = {0xFF, 0xE1, 0, 34, 'E', 'x', 'i', 'f', 0, 0, 'M', 'M', 0, 42, 0, 0, 0, 8,
+                                   0,    1,    1, 18, 0,   3,   0,   0,   0, 1, 0,   6,   0, 0,  0, 0, 0, 0};
+    lk_image *image = NULL, *lying = NULL;
+    lk_error err;
+    if (lk_image_load(photo, &image, &err) != LK_OK) return fail(&err);
+    size_t w = (size_t)lk_image_width(image), h = (size_t)lk_image_height(image), size = 0;
+    uint8_t *turned = malloc(3 * w * h), *bytes = NULL;
+    for (size_t y = 0; turned && y < h; y++)
+        for (size_t x = 0; x < w; x++)
+            memcpy(turned + 3 * ((w - 1 - x) * h + y), lk_image_pixels(image) + 3 * (y * w + x), 3);
+    lk_status status = turned ? lk_image_new((int)h, (int)w, turned, 0, &lying, &err) : LK_NO_MEMORY;
+    if (status == LK_OK) status = lk_image_encode_jpeg(lying, 95, &bytes, &size, &err);
+    FILE *file = status == LK_OK ? fopen(path, "wb") : NULL;
+    bool good = file && fwrite(bytes, 1, 2, file) == 2 && fwrite(exif, 1, sizeof exif, file) == sizeof exif &&
+                fwrite(bytes + 2, 1, size - 2, file) == size - 2;
+    if (file && fclose(file) != 0) good = false;
+    free(turned);
+    free(bytes);
+    lk_image_free(image);
+    lk_image_free(lying);
+    return good ? 0 : 1;
+}
+
 int main(int argc, char **argv) {
     if (argc == 5 && strcmp(argv[1], "people") == 0)
         return draw_people(argv[2], (unsigned)atoi(argv[3]), (unsigned)atoi(argv[4]));
     if (argc == 3 && strcmp(argv[1], "huge") == 0) return draw_huge(argv[2]);
-    fprintf(stderr, "usage: draw people DIR PEOPLE PHOTOS | draw huge FILE\n");
+    if (argc >= 5 && argc % 4 == 1 && strcmp(argv[1], "scene") == 0)
+        return draw_scene(argv[2], atoi(argv[3]), atoi(argv[4]), argv + 5, (argc - 5) / 4);
+    if (argc == 4 && strcmp(argv[1], "grey") == 0) return draw_grey(argv[2], argv[3]);
+    if (argc == 4 && strcmp(argv[1], "lying") == 0) return draw_lying(argv[2], argv[3]);
+    fprintf(stderr,
+            "usage: draw people DIR PEOPLE PHOTOS | huge FILE | scene FILE WIDTH HEIGHT [PHOTO X Y WIDTH]... "
+            "| grey PHOTO FILE | lying PHOTO FILE\n");
     return 2;
 }

@@ -31,7 +31,7 @@ err_has "^likeness: $good: "
 cp -r people mixed
 cp empty.jpg text.jpg truncated.jpg mixed/person_02/
 run 0 enroll mixed.gallery --model model.safetensors mixed
-out_has '^enrolled 24 photos, skipped 3;'
+out_has '^enrolled 24 photos, skipped 3: 3 unreadable;'
 err_has '3 photos could not be used'
 run 0 eval model.safetensors --identify mixed
 err_has '^likeness: mixed/person_02/text.jpg: '
@@ -74,7 +74,7 @@ END
     run 4 train one -o open/m.safetensors
     err_has '^likeness: one: .*ermission'
     run 0 enroll open/shut.gallery --model model.safetensors shut
-    out_has '^enrolled 20 photos, skipped 1;'
+    out_has '^enrolled 20 photos, skipped 1: 1 unreadable;'
     err_has '^likeness: shut/person_02: .*ermission'
     run 4 train people -o m.safetensors --net tiny.net
     err_has '^likeness: m.safetensors: cannot write a model in .: Permission denied'
@@ -176,7 +176,7 @@ cp $good "names/me$override/a${escape}b.jpg"
 : >"names/me$override/bad$escape.jpg"
 cp $good "$probe"
 run 0 enroll evil.gallery --model moved.safetensors names
-out_has '^enrolled 1 photo, skipped 3;'
+out_has '^enrolled 1 photo, skipped 3: 1 unreadable, 2 with a name that cannot be kept;'
 err_has '^likeness: names/evil.x1b.2J.x09name/photo.jpg: '
 err_has '^likeness: names/me.xe2.x80.xae/bad?.jpg: is empty'
 err_lacks "$escape"

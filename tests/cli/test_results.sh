@@ -105,10 +105,10 @@ out_has "^ *1  person_01  $a  *#  *#"
 out_has '^known: person_01'
 run 0 identify g.gallery $a $c -k 1 --threshold 0.999 --json
 [ "$(wc -l <out)" -eq 2 ] || fail 'not one object a line'
-out_has "^{\"photo\":\"$c\",\"threshold\":0.999,\"faces\":\[{\"box\":null,\"person\":\"person_02\",\"known\":true,\
+out_has "^{\"photo\":\"$c\",\"threshold\":0.999,\"faces\":\[{\"box\":null,\"points\":null,\"confidence\":null,\"quality\":null,\"person\":\"person_02\",\"known\":true,\
 \"probability\":null,\"matches\":\[{\"person\":\"person_02\",\"photo\":\"$c\",\"cosine\":[01]"
 run 0 identify g.gallery $a -k 3 --threshold 0.999 --tsv
-[ "$(head -1 out)" = "probe	rank	person	photo	cosine	l2	known" ] || fail 'the header differs'
+[ "$(head -1 out)" = "probe	rank	person	photo	cosine	l2	known	face	x	y	width	height" ] || fail 'the header differs'
 [ "$(wc -l <out)" -eq 4 ] || fail 'not 3 matches'
 run 1 identify g.gallery $a --threshold 1 --crop 0.3 -k 1
 out_has '^unknown (best cosine '

@@ -23,7 +23,7 @@ static inline void write_model(const char *path, const char *net, uint64_t seed,
     lk__weights weights;
     lk_error err = {LK_OK, ""};
     draw_weights(net, seed, &spec, &weights);
-    if (lk__model_write(path, net, &weights, threshold, crop, NULL, 0, &err) != LK_OK) abort();
+    if (lk__model_write(path, net, &weights, threshold, crop, false, NULL, 0, &err) != LK_OK) abort();
     lk__weights_free(&weights);
 }
 

@@ -198,7 +198,8 @@ static void test_zero_net(void **state) {
     draw_weights(net, 1, &spec, &w);
     memset(w.values, 0, w.total * sizeof(float));
     assert_int_equal(
-        lk__model_write(at("zero.safetensors"), net, &w, NAN, (lk_crop){.centre = 1}, NULL, 0, NULL), LK_OK);
+        lk__model_write(at("zero.safetensors"), net, &w, NAN, (lk_crop){.centre = 1}, false, NULL, 0, NULL),
+        LK_OK);
     lk__weights_free(&w);
     lk_model *model = NULL;
     assert_int_equal(lk_model_open(at("zero.safetensors"), &model, NULL), LK_OK);

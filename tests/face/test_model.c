@@ -34,7 +34,7 @@ static void test_round_trip(void **state) {
     const lk__meta notes[] = {{"recipe", "likeness train \"a b\""}, {"steps", "12"}};
     const char *path = at("a.safetensors"), *again = at("b.safetensors");
     lk_crop rectangle = {.x = 15, .y = 32.5, .width = 58, .height = 60};
-    assert_int_equal(lk__model_write(path, NET, &weights, 0.3125, rectangle, notes, 2, NULL), LK_OK);
+    assert_int_equal(lk__model_write(path, NET, &weights, 0.3125, rectangle, false, notes, 2, NULL), LK_OK);
     lk_model *m = open_model(path);
     assert_int_equal(lk_model_dim(m), 4);
     assert_int_equal(lk_model_input_width(m), 5);
@@ -51,7 +51,7 @@ static void test_round_trip(void **state) {
     assert_null(lk_model_metadata(m, "absent"));
     assert_int_equal(strspn(lk_model_fingerprint(m), "0123456789abcdef"), 64);
     /* The same again: the same bytes. */
-    assert_int_equal(lk__model_write(again, NET, &weights, 0.3125, rectangle, notes, 2, NULL), LK_OK);
+    assert_int_equal(lk__model_write(again, NET, &weights, 0.3125, rectangle, false, notes, 2, NULL), LK_OK);
     uint8_t *a, *b;
     size_t m_size, n_size;
     assert_int_equal(lk__file_read(path, 1 << 20, &a, &m_size, NULL), LK_OK);
@@ -90,12 +90,13 @@ static void test_fingerprint(void **state) {
     for (int i = 0; i < 4; i++) {
         w.values[0] = cases[i].value;
         assert_int_equal(lk__model_write(path, cases[i].net, &w, cases[i].threshold, (lk_crop){.centre = 1},
-                                         NULL, 0, NULL),
+                                         i % 2 == 1, NULL, 0, NULL),
                          LK_OK);
         lk_model *m = open_model(path);
         assert_int_equal(strcmp(lk_model_fingerprint(m), first) == 0, cases[i].equal);
         assert_int_equal(isnan(lk_model_threshold(m)) != 0, i == 1);
         assert_true(lk_model_crop(m).centre >= 1);
+        assert_int_equal(lk_model_aligned(m), i % 2 == 1);
         lk_model_free(m);
     }
     lk__weights_free(&w);
@@ -248,7 +249,7 @@ static void test_unwritable(void **state) {
     lk_error err;
     draw_weights(NET, 1, &spec, &weights);
     const char *path = at("no/such/folder/m.safetensors");
-    assert_int_equal(lk__model_write(path, NET, &weights, NAN, (lk_crop){.centre = 1}, NULL, 0, &err),
+    assert_int_equal(lk__model_write(path, NET, &weights, NAN, (lk_crop){.centre = 1}, false, NULL, 0, &err),
                      LK_NOT_FOUND);
     assert_non_null(strstr(err.message, path));
     lk__weights_free(&weights);

@@ -286,9 +286,9 @@ static void test_metadata(void **state) {
     static lk__spec spec;
     lk__weights weights;
     draw_weights(net, 1, &spec, &weights);
-    assert_int_equal(
-        lk__model_write(at("n.safetensors"), net, &weights, 0.3125, (lk_crop){.centre = 0.9}, notes, 2, NULL),
-        LK_OK);
+    assert_int_equal(lk__model_write(at("n.safetensors"), net, &weights, 0.3125, (lk_crop){.centre = 0.9},
+                                     false, notes, 2, NULL),
+                     LK_OK);
     lk__weights_free(&weights);
     lk_model *model = NULL;
     assert_int_equal(lk_model_open(at("n.safetensors"), &model, NULL), LK_OK);
