@@ -16,7 +16,7 @@ cores=$(nproc)
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 runs=$scratch/runs # a line a run: SIDE RATE SHARE_OF_CORES [PEAK_MIB]
-scripts/packages.sh bench >&2
+scripts/packages.sh "${packages:-bench}" >&2
 
 stock=(/usr/bin/env -u OPENBLAS_CORETYPE -u OPENBLAS_L2_SIZE)
 tuned=("${stock[@]}" MALLOC_MMAP_MAX_=0 MALLOC_ARENA_MAX=1 MALLOC_TRIM_THRESHOLD_=100000000000

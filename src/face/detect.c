@@ -275,10 +275,15 @@ static size_t gather(lk_detector *d, const sized_net *n, const layout *l, const 
         const float *cell = cells + scale->at;
         for (int i = 0; i < scale->h; i++)
             for (int j = 0; j < scale->w; j++, cell += LK__CELL) {
-                if (!(cell[0] >= logit) || count == CANDIDATES_MAX) continue;
+                if (!(cell[0] >= logit)) continue;
                 double sure = sqrt(lk__sigmoid((double)cell[0]) * lk__sigmoid((double)cell[1]));
                 const level *v = level_at(l, j * scale->stride, i * scale->stride);
                 if (!(sure >= least) || !v) continue;
+                if (count == CANDIDATES_MAX) { /* on with the surer half */
+                    qsort(d->candidates, count, sizeof *d->candidates, by_confidence);
+                    count /= 2;
+                    least = (double)d->candidates[count - 1].confidence;
+                }
                 lk_face *f = &d->candidates[count++];
                 f->confidence = (float)sure;
                 f->quality = 0;

@@ -86,13 +86,17 @@ static lk_status check(const lk_detect_train_options *o, lk_error *err) {
 
 /* ---- setting up -------------------------------------------------------------------------------- */
 
-/* By the hash of its path: the same photos whatever else is in the file. */
-static bool is_kept(const char *path, double share) {
+/* By the hash of its name: the same photos whatever else is in the file. Only photos with a face: whoever
+ * labelled a crowd by machine has missed some, and finding those would count as wrong. */
+static bool is_kept(const lk__labelled *photo, double share) {
     uint64_t h = 1469598103934665603ULL; /* FNV-1a */
-    for (const char *slash = strrchr(path, '/'), *p = slash ? slash + 1 : path; *p; p++)
+    const char *slash = strrchr(photo->path, '/');
+    for (const char *p = slash ? slash + 1 : photo->path; *p; p++)
         h = (h ^ (uint64_t)(unsigned char)*p) * 1099511628211ULL;
+    bool face = false;
+    for (size_t i = 0; i < photo->count; i++) face |= !photo->label[i].ignored;
     lk__random random = lk__random_stream(h, 0, 0, 0);
-    return lk__random_unit(&random) < share;
+    return face && lk__random_unit(&random) < share;
 }
 
 static lk_status open_photos(trainer *t, lk_error *err) {
@@ -106,7 +110,7 @@ static lk_status open_photos(trainer *t, lk_error *err) {
         return lk__fail_memory(err, t->labels.count * sizeof *t->taught, "the photos");
     for (size_t i = 0; i < t->labels.count; i++) {
         if (!t->labels.photo[i].image) continue;
-        if (is_kept(t->labels.photo[i].path, o->holdout))
+        if (is_kept(&t->labels.photo[i], o->holdout))
             t->kept[t->kept_count++] = i;
         else
             t->taught[t->taught_count++] = i;

@@ -18,7 +18,7 @@ END
 run 2 help fly
 err_has "no verb 'fly'"
 
-for verb in train eval embed verify enroll identify gallery synth export nets; do
+for verb in train detect crop eval embed verify enroll identify gallery synth export nets; do
     run 0 "$verb" --help
     out_has "^Usage: likeness $verb"
     err_empty
@@ -61,6 +61,17 @@ wrong '^likeness train: --crop: ' train people -o m --crop 0
 wrong "neither a net of likeness nets nor a file" train people -o m --net no-such-net
 mkdir folder
 wrong '^likeness train: folder: ' train folder@big -o m
+wrong 'no photo is given' detect
+wrong "'63' is not a whole number from 64 to 4096" detect a --size 63
+wrong "'1.1' is not a number from 0 to 1" detect a --confidence 1.1
+wrong 'no photo is given' crop -o d
+wrong 'no folder to write into' crop a
+wrong "'0.9' is not a number from 1 to 4" crop a -o d --room 0.9
+wrong "'gif' is not one of jpg, png, webp" crop a -o d --format gif
+wrong 'belongs to --detect' train people -o m --detector d
+wrong 'takes no --crop' train people -o m --detect --crop 0.9
+wrong 'one of --largest, --all and --face' enroll g a --person me --largest --all
+wrong "'0' is not a whole number from 1 to" enroll g a --person me --face 0
 wrong 'a model and at least one photo' embed m
 wrong "'csv' is not one of text, json, npy" embed m a --format csv
 wrong "^likeness embed: --precision: 'f16' is not one of f32, bf16$" embed m a --precision f16
@@ -105,7 +116,7 @@ run 0 verify --help
 out_has 'all cores (default 0)'
 run 0 identify --help
 out_has '(default 5)'
-for verb in embed verify eval enroll identify train; do
+for verb in detect crop embed verify eval enroll identify train; do
     run 0 "$verb" --help
     tr -s ' \n' ' ' <out >joined && mv joined out # argp breaks lines where it likes
     out_has '--precision=NAME f32, or bf16: [^(]* (default f32)'
