@@ -17,12 +17,14 @@ shown() { # the command as one would type it, then do it
 }
 
 mkdir -p demo
-rm -rf demo/*.gallery* demo/*.json* demo/strangers demo/*.csv demo/*.safetensors* demo/report.html demo/gallery demo/probes
+rm -rf demo/*.gallery* demo/*.json* demo/strangers demo/*.csv demo/*.safetensors* demo/report.html demo/gallery demo/probes demo/drawn
 
 heading "1. People who do not exist"
 say "A small generative model draws 300 people, 12 photos of each, in changing light, pose and mood."
 shown synth demo/known --people 200 --photos 12 --seed 1
 shown synth demo/others --people 100 --photos 12 --seed 1 --first 201
+say "The detector finds their faces, and where eyes, nose and mouth are (look into demo/drawn):"
+shown detect demo/known/person_0001/photo_0[1-4].jpg --draw demo/drawn || [ $? -eq 1 ] # 1: a photo without a face
 "$likeness" synth demo/stranger --people 1 --photos 4 --seed 1 --first 301 2>/dev/null
 
 heading "2. Learn faces from 200 of them"

@@ -173,11 +173,9 @@ static lk_status find_again(cli_video *v, lk_error *err) {
             return LK_OK;
         }
         if (err->status == LK_STOPPED || err->status == LK_NO_MEMORY) return err->status;
-        if (cli_seconds() - lost >= v->options.reconnect) {
-            lk_error last = *err;
-            return video_fail(err, LK_IO, "%.500s; given up after %.0f seconds", last.message,
+        if (cli_seconds() - lost >= v->options.reconnect)
+            return video_fail(err, LK_IO, "%.500s; given up after %.0f seconds", err->message,
                               cli_seconds() - lost);
-        }
     }
 }
 

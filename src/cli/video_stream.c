@@ -45,12 +45,15 @@ struct video_stream {
 };
 
 lk_status video_fail(lk_error *err, lk_status status, const char *format, ...) {
-    if (!err) return status;
-    err->status = status;
-    va_list args;
-    va_start(args, format);
-    vsnprintf(err->message, sizeof err->message, format, args);
-    va_end(args);
+    if (err) {
+        char message[sizeof err->message]; /* an argument may be the old message of this very err */
+        va_list args;
+        va_start(args, format);
+        vsnprintf(message, sizeof message, format, args);
+        va_end(args);
+        memcpy(err->message, message, sizeof message);
+        err->status = status;
+    }
     return status;
 }
 
