@@ -283,7 +283,7 @@ static void prepare_weights(bench *b, const char *text, bool training) {
 static int write_model(bench *b, const char *text, const char *file) {
     lk_error err;
     prepare_weights(b, text, false);
-    must(lk__model_write(file, text, &b->weights, NAN, (lk_crop){.centre = 0.9}, NULL, 0, &err), &err);
+    must(lk__model_write(file, text, &b->weights, NAN, (lk_crop){.centre = 0.9}, false, NULL, 0, &err), &err);
     finish(b);
     return 0;
 }

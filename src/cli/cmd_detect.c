@@ -90,10 +90,15 @@ static void drop(void *result) {
     free(o);
 }
 
-/* DRAW, or DRAW/PERSON/PHOTO.jpg. */
+/* DRAW, or DRAW/PERSON/PHOTO.jpg; a/me.jpg and b/me.jpg are DRAW/me.jpg and DRAW/2-me.jpg. */
 static char *drawing_path(const run *r, const cli_file *file) {
-    const char *draw = r->options->draw;
-    return r->draw_folder ? cli_format("%s/%s", draw, file->path + file->name_at) : cli_format("%s", draw);
+    const char *draw = r->options->draw, *name = file->path + file->name_at;
+    size_t same = 1;
+    if (!r->draw_folder) return cli_format("%s", draw);
+    for (const cli_file *f = r->files.items; f < file; f++) same += strcmp(f->path + f->name_at, name) == 0;
+    if (same == 1) return cli_format("%s/%s", draw, name);
+    const char *slash = strrchr(name, '/'), *base = slash ? slash + 1 : name;
+    return cli_format("%s/%.*s%zu-%s", draw, (int)(base - name), name, same, base);
 }
 
 static lk_status draw(const run *r, const cli_file *file, const lk_image *photo, outcome *o) {

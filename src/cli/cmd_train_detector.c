@@ -28,9 +28,8 @@ enum {
 };
 
 static const char doc[] =
-    "Teach a network to find faces in photos, from LABELS: a table of photos and the faces in them (its "
-    "format: "
-    "likeness-formats(7), docs/formats.md).\vCtrl-C keeps a checkpoint; --resume goes on from it.";
+    "Teach a network to find faces in photos, from LABELS: a table of photos and the faces in them "
+    "(docs/formats.md says its format).\vCtrl-C keeps a checkpoint; --resume goes on from it.";
 
 static const struct argp_option option_list[] = {
     {"output", 'o', "MODEL", 0, "The model to write (.safetensors)", 1},

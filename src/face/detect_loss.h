@@ -12,8 +12,8 @@ typedef struct lk__detect_loss {
 
 /* One canvas: its output (dim) against the faces on it. Adds to *sums and writes the gradient (dim) of
  *
- *   focal(face) + sum over cells at a face of  0.5 bce(overlap) + 2 sum_4 smooth(box, 0.05) + 0.3 sum_10
- * smooth(points, 0.03)
+ *   focal(face) + sum over cells at a face of
+ *       0.5 bce(overlap) + 2 sum_4 smooth(box, 0.05) + sum_10 smooth(points, 0.02)
  *
  * box and points as shares of the true box, sizes as logs; smooth(e, b) = |e| - b / 2 beyond b, e^2 / 2b
  * within (Girshick 2015); focal: Lin et al. 2017, alpha 0.5, gamma 2. Not divided by the number of cells:

@@ -1,5 +1,5 @@
 /* scene.c: labelled photos to canvases that have what photos as they come have and these photos lack: small
- * faces, faces at the border and cut by it, turned heads, crowds, bad light. A canvas is a grid of 1 to 4
+ * faces, faces at the border and cut by it, turned heads, crowds, bad light. A canvas is a grid of 1 to 3
  * tiles a side; into each goes a photo, turned, flipped, and scaled so that one of its faces (or, without,
  * any part) has a size drawn evenly in the logarithm. What lies outside of a photo is grey, as around a photo
  * in use (detect.c), or repeats its border.

@@ -3,7 +3,7 @@
 man=$LK_SOURCE/docs/man
 
 run 0 --help
-sed -n 's/^  \([a-z]*\)  .*/\1/p' out | grep -v '^likeness$' >verbs
+sed -n 's/^  \([a-z-]*\)  .*/\1/p' out | grep -v '^likeness$' >verbs
 [ "$(wc -l <verbs)" -ge 9 ] || fail 'too few verbs in --help'
 while read -r verb; do
     page=$man/likeness-$verb.1
