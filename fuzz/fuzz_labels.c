@@ -1,4 +1,5 @@
-/* fuzz_labels.c: any bytes as a labels file. What is accepted must be photos with a path, and faces of a size. */
+/* fuzz_labels.c: any bytes as a labels file. What is accepted must be photos with a path, and faces of a
+ * size. */
 #include "face/labels.h"
 
 #include <math.h>

@@ -419,7 +419,8 @@ lk_status lk__onnx_write(const char *path, const lk__spec *spec, const lk__weigh
                          const lk__onnx_text *text, lk_error *err) {
     size_t channels = 0;
     if (spec->outputs)
-        return lk__fail(err, LK_INVALID, "%s: only nets that end in l2norm are written as ONNX, not one of several outputs",
+        return lk__fail(err, LK_INVALID,
+                        "%s: only nets that end in l2norm are written as ONNX, not one of several outputs",
                         path);
     for (int i = 0; i < spec->count; i++)
         if ((size_t)spec->layers[i].out_c > channels) channels = (size_t)spec->layers[i].out_c;
