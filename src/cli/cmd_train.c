@@ -334,9 +334,12 @@ static int net_side(const train_options *o) {
     const char *text = o->train.net ? lk_net_text(o->train.net) : NULL;
     if (!text && o->train.net) text = o->train.net;
     text = text ? strstr(text, "input ") : NULL;
-    int width = 0, height = 0;
-    if (!text || sscanf(text, "input %*d %d %d", &height, &width) != 2) return 0;
-    return width > height ? width : height;
+    if (!text) return 0;
+    char *end;
+    (void)strtol(text + strlen("input "), &end, 10); /* planes */
+    long height = strtol(end, &end, 10), width = strtol(end, &end, 10),
+         most = width > height ? width : height;
+    return most > 0 && most <= 4096 ? (int)most : 0;
 }
 
 /* OUTPUT.faces/NAME for the n-th source that is not of aligned faces yet. */

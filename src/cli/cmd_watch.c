@@ -125,27 +125,7 @@ typedef struct watch {
     size_t visitor_count, numbered, known, unknown;
 } watch;
 
-static const double BOX_ROOM = 1.2; /* as for photos (photos.c) */
 static const double THUMBNAIL_ROOM = 1.6;
-
-/* The square around a box, its side `room` times the longer one of the box. Boxes are in coordinates of pixel
- * centres, crops begin at a pixel's corner. */
-static lk_crop square_around(const lk_face *face, double room) {
-    double side = room * fmax((double)face->width, (double)face->height);
-    return (lk_crop){.x = (double)face->x + 0.5 + 0.5 * ((double)face->width - side),
-                     .y = (double)face->y + 0.5 + 0.5 * ((double)face->height - side),
-                     .width = side,
-                     .height = side};
-}
-
-/* The face as the net wants it. */
-static lk_status face_cut(const watch *w, const lk_face *face, lk_image **out, lk_error *err) {
-    int width = lk_model_input_width(w->model), height = lk_model_input_height(w->model);
-    if (lk_model_aligned(w->model) &&
-        lk_image_align(w->frame.image, face->point, 1, width, height, out, NULL) == LK_OK)
-        return LK_OK;
-    return lk_image_crop(w->frame.image, square_around(face, BOX_ROOM), width, height, out, err);
-}
 
 static lk_status vectors_of(void *context, const size_t *faces, size_t count, float *vectors, lk_error *err) {
     watch *w = context;
@@ -153,7 +133,7 @@ static lk_status vectors_of(void *context, const size_t *faces, size_t count, fl
     lk_image **cut = cli_alloc(count, sizeof(lk_image *));
     lk_status status = LK_OK;
     for (size_t i = 0; i < count && status == LK_OK; i++)
-        status = face_cut(w, &w->faces[faces[i]], &cut[i], err);
+        status = cli_face_cut(w->model, w->frame.image, &w->faces[faces[i]], &cut[i], err);
     if (status == LK_OK)
         status = lk_embedder_embed(w->embedder, (const lk_image *const *)cut, count, &whole, vectors, err);
     for (size_t i = 0; i < count; i++) lk_image_free(cut[i]);
@@ -337,8 +317,8 @@ static lk_status answer_ended(watch *w, lk_error *err) {
 
 static lk_status thumbnail_keep(watch *w, visitor *v, const lk_face *face, int slot, lk_error *err) {
     lk_image *image = NULL;
-    lk_status status =
-        lk_image_crop(w->frame.image, square_around(face, THUMBNAIL_ROOM), THUMBNAIL, THUMBNAIL, &image, err);
+    lk_status status = lk_image_crop(w->frame.image, cli_face_square(face, THUMBNAIL_ROOM), THUMBNAIL,
+                                     THUMBNAIL, &image, err);
     if (status != LK_OK) return status;
     lk_image_free(v->thumbnails[slot]);
     v->thumbnails[slot] = image;

@@ -13,7 +13,6 @@
 #include <string.h>
 
 enum { PIECE = 4, BATCH = 2 }; /* photos of a piece; faces the net takes at once, with their mirror images */
-static const double BOX_ROOM = 1.2; /* around the box, for models of photos that are not aligned */
 
 /* What is done with a photo. */
 typedef struct plan {
@@ -73,19 +72,6 @@ static lk_status crop_whole(const run *r, const lk_image *photo, const char *pat
     return LK_MISMATCH;
 }
 
-static lk_status crop_face(const run *r, const lk_image *photo, const lk_face *face, lk_image **out,
-                           lk_error *err) {
-    if (lk_model_aligned(r->e->model))
-        return lk_image_align(photo, face->point, 1, r->width, r->height, out, err);
-    double side = BOX_ROOM * fmax((double)face->width, (double)face->height);
-    /* Boxes are in coordinates of pixel centres, crops begin at a pixel's corner. */
-    lk_crop square = {.x = (double)face->x + 0.5 + ((double)face->width - side) / 2,
-                      .y = (double)face->y + 0.5 + ((double)face->height - side) / 2,
-                      .width = side,
-                      .height = side};
-    return lk_image_crop(photo, square, r->width, r->height, out, err);
-}
-
 /* How many faces of the photo are wanted, and from which on. */
 static size_t pick(const cli_embedding *e, const outcome *o, int width, int height, size_t *first) {
     size_t found = o->faces.found;
@@ -123,7 +109,7 @@ static lk_status photo_crops(const run *r, int worker, size_t photo, const lk_im
     o->number = cli_alloc(count, sizeof *o->number);
     o->faces.number = o->number;
     for (size_t i = 0; i < count && status == LK_OK; i++) {
-        status = crop_face(r, image, &o->found[first + i], *crops + i, &o->why);
+        status = cli_face_cut(r->e->model, image, &o->found[first + i], *crops + i, &o->why);
         o->number[i] = first + i;
         o->faces.count += status == LK_OK; /* here: crops made, to be freed on failure too */
     }

@@ -368,7 +368,7 @@ lk_status lk_detector_find(lk_detector *d, const lk_image *photo, lk_face *faces
         face.quality = lk__face_quality(photo, &face);
         faces[found++] = face;
     }
-    qsort(faces, found, sizeof *faces, by_width);
+    if (found > 1) qsort(faces, found, sizeof *faces, by_width);
     *count = found;
     return LK_OK;
 }
