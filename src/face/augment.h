@@ -29,8 +29,12 @@ bool lk__relight(lk_image *face, double strength, lk__random *random);
 /* Lens blur or motion, fewer pixels, sensor noise (without colour when `grey`), JPEG. *face may be replaced.
  */
 lk_status lk__photograph(lk_image **face, bool grey, double strength, lk__random *random, lk_error *err);
-/* Two of its parts alone. */
-void lk__sensor_noise(lk_image *face, bool grey, double strength, lk__random *random);
-lk_status lk__compress(lk_image **face, double strength, lk__random *random, lk_error *err);
+/* What a worse camera does to a square photo of which no more is known: with chance `fewer` only a share of
+ * its pixels, from `fewest` to 0.9; noise and JPEG as above. */
+typedef struct lk__camera {
+    double fewer, fewest, noise, noise_strength, jpeg, jpeg_strength;
+} lk__camera;
+lk_status lk__worse_camera(lk_image **photo, const lk__camera *camera, bool grey, lk__random *random,
+                           lk_error *err);
 
 #endif

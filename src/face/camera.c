@@ -95,7 +95,7 @@ static float quick_normal(lk__random *random) {
            (1.0f / 37837.0f); /* standard deviation of the sum: 65535 sqrt(4 / 12) */
 }
 
-void lk__sensor_noise(lk_image *face, bool grey, double strength, lk__random *random) {
+static void add_noise(lk_image *face, bool grey, double strength, lk__random *random) {
     double u = lk__random_unit(random);
     float sigma = (float)(1 + 11 * strength * u * u); /* strong noise is rare */
     bool colour = lk__chance(random, 0.5) && !grey;
@@ -124,7 +124,7 @@ static lk_status resize(lk_image **face, int width, int height, lk_error *err) {
     return replace(face, status, next);
 }
 
-lk_status lk__compress(lk_image **face, double strength, lk__random *random, lk_error *err) {
+static lk_status compress(lk_image **face, double strength, lk__random *random, lk_error *err) {
     int quality = (int)lk__random_range(random, 95 - 65 * strength, 95);
     uint8_t *bytes = NULL;
     size_t size = 0;
@@ -149,9 +149,23 @@ lk_status lk__photograph(lk_image **face, bool grey, double strength, lk__random
     small = to < 1;
     if (small && status == LK_OK) status = resize(face, (int)ceil(to * width), (int)ceil(to * height), err);
     if (status == LK_OK && lk__chance(random, CHANCE_NOISE * strength))
-        lk__sensor_noise(*face, grey, strength, random);
+        add_noise(*face, grey, strength, random);
     if (status == LK_OK && lk__chance(random, CHANCE_JPEG * strength))
-        status = lk__compress(face, strength, random, err);
+        status = compress(face, strength, random, err);
     if (small && status == LK_OK) status = resize(face, width, height, err);
     return status;
+}
+
+lk_status lk__worse_camera(lk_image **photo, const lk__camera *camera, bool grey, lk__random *random,
+                           lk_error *err) {
+    int side = (*photo)->width;
+    lk_status status = LK_OK;
+    if (lk__chance(random, camera->fewer)) {
+        int small = (int)fmax(8, side * lk__random_range(random, camera->fewest, 0.9));
+        status = resize(photo, small, small, err);
+        if (status == LK_OK) status = resize(photo, side, side, err);
+        if (status != LK_OK) return status;
+    }
+    if (lk__chance(random, camera->noise)) add_noise(*photo, grey, camera->noise_strength, random);
+    return lk__chance(random, camera->jpeg) ? compress(photo, camera->jpeg_strength, random, err) : LK_OK;
 }

@@ -6,9 +6,8 @@
  * once. What is left of the canvas is grey (0), as the net has learned it.
  *
  * Neighbouring cells, scales and copies speak of the same face. The most confident one wins (non-maximum
- * suppression), and box and points become the mean of all that agree with it, weighted by confidence:
- * steadier than the winner's own.
- */
+ * suppression), and box and points become the mean of those that agree with it and are nearly as sure:
+ * steadier than its own. */
 #include "face/detect.h"
 #include "face/face.h"
 #include "face/points.h"

@@ -46,6 +46,13 @@ static inline double lk__sigmoid(double x) {
 
 /* Where the template has the points, pixels of an aligned crop (align.c). */
 void lk__align_places(double room, int width, int height, double place[LK_FACE_POINTS][2]);
+/* Smooth L1 (Girshick 2015): |e| - beta / 2 beyond beta, e^2 / 2 beta within; and its derivative. */
+static inline double lk__smooth(double error, double beta, double *slope) {
+    double size = fabs(error);
+    *slope = size < beta ? error / beta : error < 0 ? -1 : 1;
+    return size < beta ? error * error / (2 * beta) : size - beta / 2;
+}
+
 /* From output pixels of an aligned crop to the photo (align.c). */
 lk_status lk__align_map(const lk_point points[LK_FACE_POINTS], double room, int width, int height,
                         double m[6], lk_error *err);

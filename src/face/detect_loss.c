@@ -77,12 +77,6 @@ static double cross_entropy(double z, double truth, double *slope) {
     return fmax(z, 0) - z * truth + log1p(exp(-fabs(z)));
 }
 
-static double smooth(double error, double beta, double *slope) {
-    double size = fabs(error);
-    *slope = size < beta ? error / beta : error < 0 ? -1 : 1;
-    return size < beta ? error * error / (2 * beta) : size - beta / 2;
-}
-
 /* A cell that answers for a face: where, and how large. */
 static void locate(const float *cell, const lk__scale *s, int x, int y, const lk_face *truth, float *gradient,
                    lk__detect_loss *sums) {
@@ -98,15 +92,15 @@ static void locate(const float *cell, const lk__scale *s, int x, int y, const lk
                              (double)cell[5] - log(h / (4 * stride))};
     const double slope[4] = {stride / w, stride / h, 1, 1};
     for (int i = 0; i < 4; i++) {
-        sums->box += WEIGHT_BOX * smooth(error[i], BETA_BOX, &d);
+        sums->box += WEIGHT_BOX * lk__smooth(error[i], BETA_BOX, &d);
         gradient[2 + i] = (float)(WEIGHT_BOX * d * slope[i]);
     }
     for (int i = 0; i < LK_FACE_POINTS; i++) {
         double ex = (double)(said.point[i].x - truth->point[i].x) / w;
         double ey = (double)(said.point[i].y - truth->point[i].y) / h;
-        sums->points += WEIGHT_POINT * smooth(ex, BETA_POINT, &d);
+        sums->points += WEIGHT_POINT * lk__smooth(ex, BETA_POINT, &d);
         gradient[6 + 2 * i] = (float)(WEIGHT_POINT * d * 2 * stride / w);
-        sums->points += WEIGHT_POINT * smooth(ey, BETA_POINT, &d);
+        sums->points += WEIGHT_POINT * lk__smooth(ey, BETA_POINT, &d);
         gradient[7 + 2 * i] = (float)(WEIGHT_POINT * d * 2 * stride / h);
     }
     sums->cells++;

@@ -250,9 +250,7 @@ static double done(const trainer *t) {
 }
 
 static double learning_rate(const trainer *t, double part) {
-    double most = t->options->learning_rate;
-    if (part < WARMUP) return most * (0.01 + 0.99 * part / WARMUP);
-    return most * 0.5 * (1 + cos(3.141592653589793 * fmin((part - WARMUP) / (1 - WARMUP), 1)));
+    return lk__learning_rate(t->options->learning_rate, WARMUP, part);
 }
 
 typedef struct judging {

@@ -19,6 +19,9 @@ static const double BETA = 0.02, AVERAGE = 0.998, WARMUP = 0.02, LEARNING_RATE =
 /* How far off a first look is, of lk__vary_map's full strength. */
 static const double FIRST_LOOK = 1;
 
+static const lk__camera CAMERA = {
+    .fewer = 0.3, .fewest = 0.25, .noise = 0.3, .noise_strength = 1, .jpeg = 0.25, .jpeg_strength = 0.9};
+
 typedef struct place {
     const lk__labelled *photo;
     const lk_face *face;
@@ -70,23 +73,6 @@ static void points_in_crop(const double m[6], const lk_face *face, int side, lk_
     }
 }
 
-/* A bad camera: fewer pixels, noise, JPEG. */
-static lk_status photograph(lk_image **crop, bool grey, lk__random *random, lk_error *err) {
-    lk_status status = LK_OK;
-    if (lk__chance(random, 0.3)) {
-        int side = (*crop)->width, small = (int)(side * lk__random_range(random, 0.25, 0.9));
-        lk_image *less = NULL, *back = NULL;
-        status = lk_image_resize(*crop, small, small, &less, err);
-        if (status == LK_OK) status = lk_image_resize(less, side, side, &back, err);
-        lk_image_free(less);
-        if (status != LK_OK) return status;
-        lk_image_free(*crop);
-        *crop = back;
-    }
-    if (lk__chance(random, 0.3)) lk__sensor_noise(*crop, grey, 1, random);
-    return lk__chance(random, 0.25) ? lk__compress(crop, 0.9, random, err) : status;
-}
-
 static lk_status draw_one(trainer *t, lk__random *random, float *crop, float *truth, lk_error *err) {
     const place *p = &t->faces[lk__random_below(random, t->count)];
     int side = t->points->spec.w;
@@ -100,7 +86,7 @@ static lk_status draw_one(trainer *t, lk__random *random, float *crop, float *tr
     if (status != LK_OK) return status;
     bool grey = lk__relight(image, 1, random);
     lk__occlude(image, 0.6, random);
-    status = photograph(&image, grey, random, err);
+    status = lk__worse_camera(&image, &CAMERA, grey, random, err);
     if (status == LK_OK) {
         lk__face_to_planes(image, false, crop);
         points_in_crop(m, p->face, side, points);
@@ -147,8 +133,7 @@ static lk_status set_up(trainer *t, lk_error *err) {
 }
 
 static double learning_rate(double part) {
-    if (part < WARMUP) return LEARNING_RATE * (0.01 + 0.99 * part / WARMUP);
-    return LEARNING_RATE * 0.5 * (1 + cos(3.141592653589793 * fmin((part - WARMUP) / (1 - WARMUP), 1)));
+    return lk__learning_rate(LEARNING_RATE, WARMUP, part);
 }
 
 static lk_status one_step(trainer *t, double part, lk_error *err) {
@@ -163,9 +148,9 @@ static lk_status one_step(trainer *t, double part, lk_error *err) {
     lk__net_load(t->net);
     const float *said = lk__net_forward(t->net);
     for (int i = 0; i < BATCH * NUMBERS; i++) {
-        double e = (double)said[i] - (double)truth[i], size = fabs(e);
-        t->loss += (size < BETA ? size * size / (2 * BETA) : size - BETA / 2) / (BATCH * NUMBERS);
-        gradient[i] = (float)((size < BETA ? e / BETA : e < 0 ? -1 : 1) / BATCH);
+        double slope, loss = lk__smooth((double)said[i] - (double)truth[i], BETA, &slope);
+        t->loss += loss / (BATCH * NUMBERS);
+        gradient[i] = (float)(slope / BATCH);
     }
     t->loss_steps++;
     lk__net_backward(t->net, gradient);

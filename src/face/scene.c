@@ -17,6 +17,9 @@ static const double SMALLEST = 9, LARGEST = 110, TOO_LARGE = 260, CHANCE_TOO_LAR
 /* A face of which less is to be seen is ignored. */
 static const double SEEN = 0.45;
 
+static const lk__camera CAMERA = {
+    .fewer = 0.2, .fewest = 0.4, .noise = 0.25, .noise_strength = 0.8, .jpeg = 0.2, .jpeg_strength = 0.9};
+
 typedef struct tile {
     int x, y, side; /* on the canvas */
 } tile;
@@ -166,25 +169,6 @@ static void fill_outside(lk_image *image, const lk_image *photo, const double m[
         }
 }
 
-/* A photo of fewer pixels, or of a bad camera. */
-static lk_status degrade(lk_image **image, bool grey, lk__random *random, lk_error *err) {
-    int side = (*image)->width;
-    lk_status status = LK_OK;
-    if (lk__chance(random, 0.2)) {
-        int small = (int)fmax(8, side * lk__random_range(random, 0.4, 0.9));
-        lk_image *less = NULL, *back = NULL;
-        status = lk_image_resize(*image, small, small, &less, err);
-        if (status == LK_OK) status = lk_image_resize(less, side, side, &back, err);
-        lk_image_free(less);
-        if (status != LK_OK) return status;
-        lk_image_free(*image);
-        *image = back;
-    }
-    if (lk__chance(random, 0.25)) lk__sensor_noise(*image, grey, 0.8, random);
-    if (lk__chance(random, 0.2)) status = lk__compress(image, 0.9, random, err);
-    return status;
-}
-
 /* The photo through the map, from the smallest copy that has pixels enough. */
 static lk_status warp_photo(const lk__labelled *photo, const double map[6], int side, lk_image **out,
                             lk_error *err) {
@@ -248,7 +232,7 @@ static lk_status draw_tile(const lk__labels *labels, const size_t *chosen, size_
         fill_outside(image, photo->image, m, behind); /* else its border, repeated */
     if (status == LK_OK) {
         bool grey = lk__relight(image, lk__chance(random, 0.15) ? 1 : 0.5, random);
-        status = degrade(&image, grey, random, err);
+        status = lk__worse_camera(&image, &CAMERA, grey, random, err);
     }
     if (status == LK_OK) {
         paint_tile(image, t, side, canvas);

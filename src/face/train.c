@@ -283,11 +283,8 @@ static double done(const trainer *t) {
     return fmax(by_time, by_steps);
 }
 
-/* Linear warm-up, then half a cosine to zero (Loshchilov & Hutter 2017). */
 static double learning_rate(const lk_train_options *o, double part) {
-    if (part < o->warmup) return o->learning_rate * (part / o->warmup * 0.99 + 0.01);
-    double rest = (part - o->warmup) / fmax(1 - o->warmup, 1e-9);
-    return o->learning_rate * 0.5 * (1 + cos(3.141592653589793 * fmin(rest, 1)));
+    return lk__learning_rate(o->learning_rate, o->warmup, part);
 }
 
 /* Loss of the whole batch, and its gradient by this rank's vectors (batch, dim). */

@@ -128,3 +128,9 @@ double lk__optimizer_step(lk__optimizer_state *state, lk__weights *weights, doub
     lk__parallel(move_part, &s);
     return sqrt(sum);
 }
+
+double lk__learning_rate(double most, double warmup, double part) {
+    if (part < warmup) return most * (part / warmup * 0.99 + 0.01);
+    double rest = (part - warmup) / fmax(1 - warmup, 1e-9);
+    return most * 0.5 * (1 + cos(3.141592653589793 * fmin(rest, 1)));
+}

@@ -22,4 +22,8 @@ void lk__optimizer_free(lk__optimizer_state *state);
  * nothing. */
 double lk__optimizer_step(lk__optimizer_state *state, lk__weights *weights, double learning_rate);
 
+/* Learning rate at `part` (0..1) of a run: a linear rise for the first `warmup` of it, then half a cosine to
+ * zero (Loshchilov & Hutter 2017). */
+double lk__learning_rate(double most, double warmup, double part);
+
 #endif
