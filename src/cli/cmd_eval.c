@@ -1,46 +1,60 @@
-/* cmd_eval.c: likeness eval: how good is a model? Verification on a list of pairs (as LFW counts it),
- * identification in a folder of people (part of each person is gallery, the rest are probes), or both. Each
- * photo is embedded once. */
-#include "cli.h"
-#include "likeness/eval.h"
+/* cmd_eval.c: likeness eval: how good is a model, and which of several is better? Verification on a list of pairs
+ * (as LFW counts it) or on all pairs of a folder, identification in a folder of people (as NIST counts it), or
+ * both; as text, JSON, TSV, and as a page. */
+#include "eval.h"
+#include "report.h"
 
-#include <math.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
-typedef struct eval_options {
-    const char *model, *pairs, *name;
-    cli_sources root, identify; /* one each */
-    lk_crop crop;
-    size_t gallery_photos; /* of each person; 0: half */
-    size_t limit_people;   /* 0: all */
-    uint64_t seed;
-    cli_look look;
-    cli_compute compute;
-    cli_style style;
-} eval_options;
+enum {
+    KEY_PAIRS = CLI_KEY_VERB,
+    KEY_ROOT,
+    KEY_ALL_PAIRS,
+    KEY_IDENTIFY,
+    KEY_GALLERY_PHOTOS,
+    KEY_LIMIT,
+    KEY_GROUPS,
+    KEY_BOOTSTRAP,
+    KEY_MAP,
+    KEY_NAME,
+    KEY_REPORT,
+    KEY_TITLE,
+    KEY_NO_PHOTOS,
+    KEY_TRAINED
+};
 
-enum { KEY_PAIRS = CLI_KEY_VERB, KEY_ROOT, KEY_IDENTIFY, KEY_GALLERY_PHOTOS, KEY_LIMIT, KEY_NAME };
-
-static const char doc[] = "Measure a model: on pairs of photos (10-fold accuracy with its standard error, "
-                          "AUC, EER, TAR at FAR) and in a folder "
-                          "of people (rank-1, rank-5, CMC), or both.\vThe pairs file is tab-separated with "
-                          "one header line: fold, same (1 or 0), "
-                          "and two photo paths under --root. A TAR is given only where there are different "
-                          "pairs enough to say. Of several faces in a photo the one that is large and near "
-                          "the centre counts; a photo without a face is taken whole, and these are counted. "
-                          "Unreadable photos are told and left out with their pairs.";
+static const char doc[] =
+    "Measure models: on pairs of photos (10-fold accuracy with its standard error, AUC, EER, TAR at FAR, "
+    "calibration, errors by group), in a folder of people (rank-1, CMC, FNIR at FPIR), or both; several models "
+    "side by side, with a test whether they differ.\vThe pairs file is tab-separated with one header line: fold, "
+    "same (1 or 0), and two photo paths under --root. Whose a photo is, its folder says. Intervals are 95 %, by a "
+    "bootstrap over people. A TAR is given only where there are different pairs enough to say. Of several faces in "
+    "a photo the one that is large and near the centre counts; a photo without a face is taken whole, and these are "
+    "counted. Unreadable photos are told and left out with their pairs. People that a model was trained on are "
+    "refused.";
 
 static const struct argp_option option_list[] = {
     {"pairs", KEY_PAIRS, "TSV", 0, "Pairs to verify", 1},
     {"root", KEY_ROOT, "DIR[@CROP]", 0, "Folder of the photos named in the pairs file", 1},
-    {"identify", KEY_IDENTIFY, "DIR[@CROP]", 0, "Folder of people (DIR/PERSON/PHOTO) to identify", 2},
+    {"all-pairs", KEY_ALL_PAIRS, "DIR[@CROP]", 0,
+     "Instead of --pairs: every pair of photos in a folder of people (DIR/PERSON/PHOTO)", 1},
+    {"groups", KEY_GROUPS, "TSV", 0,
+     "Errors by group: a file of person and group, tab-separated with these two words as its header", 1},
+    {"identify", KEY_IDENTIFY, "DIR[@CROP]", 0, "Folder of people to identify", 2},
     {"gallery-photos", KEY_GALLERY_PHOTOS, "N", 0,
      "Photos of each person that are enrolled, one at least being left as a probe; 0: half of them", 2},
-    {"limit-people", KEY_LIMIT, "N", 0, "Only the first N people of the folder; 0: all", 2},
+    {"limit-people", KEY_LIMIT, "N", 0, "Only the first N people of a folder of people; 0: all", 2},
+    {"trained-people-ok", KEY_TRAINED, 0, 0, "Measure on people that a model was trained on too", 3},
+    {"bootstrap", KEY_BOOTSTRAP, "N", 0, "Replicates of the bootstrap; 0: no intervals", 3},
     CLI_OPTION_SEED,
-    {"name", KEY_NAME, "NAME", 0, "What to call the model (default: its file name)", 3},
+    {"name", KEY_NAME, "NAME", 0, "What to call the model (default: its file name); once for each, in their order",
+     4},
+    {"report", KEY_REPORT, "HTML", 0, "Write a page of all figures, complete in itself", 4},
+    {"title", KEY_TITLE, "TITLE", 0, "Heading of the page", 4},
+    {"map", KEY_MAP, "N", 0, "Photos in the map of vectors that the page and the JSON have; 0: no map", 4},
+    {"no-photos", KEY_NO_PHOTOS, 0, 0, "No photos, and no names of people and files, in the page and the JSON", 4},
     CLI_OPTION_CROP,
     CLI_OPTIONS_FACES,
     CLI_OPTION_JSON,
@@ -51,6 +65,8 @@ static const struct argp_option option_list[] = {
 static const cli_number numbers[] = {
     {KEY_GALLERY_PHOTOS, CLI_SIZE, offsetof(eval_options, gallery_photos), 0, 1e6},
     {KEY_LIMIT, CLI_SIZE, offsetof(eval_options, limit_people), 0, 1e9},
+    {KEY_BOOTSTRAP, CLI_INT, offsetof(eval_options, bootstrap), 0, 1e6},
+    {KEY_MAP, CLI_SIZE, offsetof(eval_options, map), 0, 20000},
     {CLI_KEY_SEED, CLI_SEED, offsetof(eval_options, seed), 0, 0},
     CLI_NUMBERS_LOOK(eval_options),
     CLI_NUMBERS_COMPUTE(eval_options),
@@ -65,12 +81,25 @@ static void add_once(cli_sources *sources, const char *arg, const char *option, 
     cli_sources_add(sources, arg, state);
 }
 
-static void parse_end(eval_options *o, struct argp_state *state) {
-    if (!o->model) argp_error(state, "no model is given");
-    if (!o->pairs && !o->identify.count)
-        argp_error(state, "nothing to measure: give --pairs, --identify or both");
+static void add_text(const char ***list, size_t *count, const char *text) {
+    *list = cli_grow(*list, *count + 1, sizeof **list);
+    (*list)[(*count)++] = text;
+}
+
+static void parse_end(const eval_options *o, struct argp_state *state) {
+    if (!o->model_count) argp_error(state, "no model is given");
+    if (o->model_count > EVAL_MODELS_MAX) argp_error(state, "over %d models", EVAL_MODELS_MAX);
+    if (o->name_count > o->model_count) argp_error(state, "there are more --name than models");
+    if (!o->pairs && !o->all_pairs.count && !o->identify.count)
+        argp_error(state, "nothing to measure: give --pairs or --all-pairs, --identify, or both");
+    if (o->pairs && o->all_pairs.count) argp_error(state, "--pairs and --all-pairs: one of them");
     if (o->pairs && !o->root.count) argp_error(state, "--pairs needs --root, the folder of its photos");
     if (!o->pairs && o->root.count) argp_error(state, "--root belongs to --pairs");
+    if (o->groups && !o->pairs && !o->all_pairs.count)
+        argp_error(state, "--groups belongs to --pairs or --all-pairs");
+    if (o->title && !o->report) argp_error(state, "--title belongs to --report");
+    if (o->report && strcmp(o->report, "-") == 0)
+        argp_error(state, "--report: figures go to standard output; give the page a file");
 }
 
 static error_t parse(int key, char *arg, struct argp_state *state) {
@@ -78,15 +107,18 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
     switch (key) {
     case KEY_PAIRS: o->pairs = arg; return 0;
     case KEY_ROOT: add_once(&o->root, arg, "root", state); return 0;
+    case KEY_ALL_PAIRS: add_once(&o->all_pairs, arg, "all-pairs", state); return 0;
     case KEY_IDENTIFY: add_once(&o->identify, arg, "identify", state); return 0;
-    case KEY_NAME: o->name = arg; return 0;
+    case KEY_GROUPS: o->groups = arg; return 0;
+    case KEY_NAME: add_text(&o->names, &o->name_count, arg); return 0;
+    case KEY_REPORT: o->report = arg; return 0;
+    case KEY_TITLE: o->title = arg; return 0;
+    case KEY_NO_PHOTOS: o->no_photos = true; return 0;
+    case KEY_TRAINED: o->trained_people_ok = true; return 0;
     case CLI_KEY_CROP: o->crop = cli_crop_option(arg, state); return 0;
     case CLI_KEY_JSON: o->style = CLI_JSON; return 0;
     case CLI_KEY_TSV: o->style = CLI_TSV; return 0;
-    case ARGP_KEY_ARG:
-        if (o->model) argp_error(state, "eval measures one model; '%s' is one too many", arg);
-        o->model = arg;
-        return 0;
+    case ARGP_KEY_ARG: add_text(&o->models, &o->model_count, arg); return 0;
     case ARGP_KEY_END: parse_end(o, state); return 0;
     default:
         if (cli_look_parse(&o->look, key, arg) == 0) return 0;
@@ -94,400 +126,124 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
     }
 }
 
-/* ---- which photos, and their vectors --------------------------------------------------------------- */
+/* ---- models -------------------------------------------------------------------------------------- */
 
-/* Everything one run looks at. Photos asked for twice (by pairs and by --identify) are one entry of `photos`.
- */
-typedef struct run {
-    const eval_options *options;
-    lk_pairs pairs;
-    lk_dataset *dataset;
-    size_t people, people_photos; /* of the data set, as limited */
-    char **joined;                /* (pairs.photo_count): root/photo */
-    cli_photo *photos;            /* (count) */
-    size_t count, good;
-    size_t looked, faceless; /* photos searched for faces; of them, without one and taken whole */
-    size_t *pair_photo;      /* (pairs.photo_count) into photos */
-    size_t *person_photo;    /* (people_photos) into photos */
-    float *vectors;          /* (count, dim) */
-    bool *usable;            /* (count) */
-    int dim;
-    bool verified, identified;
-    size_t pairs_left_out;
-    lk_verification verification;
-    lk_identification identification;
-} run;
-
-typedef struct wish {
-    cli_photo photo;
-    size_t *slot;
-} wish;
-
-static int wish_compare(const void *a, const void *b) {
-    const wish *x = a, *y = b;
-    int order = strcmp(x->photo.path, y->photo.path);
-    return order ? order : memcmp(&x->photo.crop, &y->photo.crop, sizeof x->photo.crop);
+static char *model_name(const eval_options *o, size_t i) {
+    if (i < o->name_count) return cli_format("%s", o->names[i]);
+    char *name = cli_format("%s", report_base_name(o->models[i])), *suffix = strstr(name, ".safetensors");
+    if (suffix && suffix != name) *suffix = 0;
+    return name;
 }
 
-static int run_open(run *r, lk_error *err) {
+static int models_open(eval_run *r) {
     const eval_options *o = r->options;
-    if (o->pairs) {
-        if (lk_pairs_load(o->pairs, &r->pairs, err) != LK_OK) return cli_fail(err);
-        r->joined = cli_alloc(r->pairs.photo_count, sizeof *r->joined);
-        for (size_t i = 0; i < r->pairs.photo_count; i++)
-            r->joined[i] = cli_format("%s/%s", o->root.items[0].path, r->pairs.photos[i]);
-    }
-    if (o->identify.count) {
-        if (lk_dataset_open(o->identify.items, 1, &r->dataset, err) != LK_OK) return cli_fail(err);
-        r->people = lk_dataset_people(r->dataset);
-        if (o->limit_people && o->limit_people < r->people) r->people = o->limit_people;
-        size_t first, count;
-        lk_dataset_person_photos(r->dataset, r->people - 1, &first, &count);
-        r->people_photos = first + count;
+    lk_error err;
+    r->models = cli_alloc(o->model_count, sizeof *r->models);
+    for (size_t i = 0; i < o->model_count; i++) {
+        eval_model *m = &r->models[i];
+        m->path = o->models[i];
+        m->name = model_name(o, i);
+        m->figures = json_object();
+        if (lk_model_open(m->path, &m->model, &err) != LK_OK) return cli_fail(&err);
+        if (lk_model_dim(m->model) > 0) continue;
+        cli_say("%s: this model finds faces and does not embed them: give one of likeness train", m->path);
+        return CLI_INPUT;
     }
     return CLI_OK;
 }
 
-/* Photos in the order of their names, each once, and where each wish finds its own. */
-static void run_gather(run *r) {
-    size_t total = r->pairs.photo_count + r->people_photos, n = 0;
-    wish *wishes = cli_alloc(total, sizeof *wishes);
-    r->pair_photo = cli_alloc(r->pairs.photo_count, sizeof *r->pair_photo);
-    r->person_photo = cli_alloc(r->people_photos, sizeof *r->person_photo);
-    for (size_t i = 0; i < r->pairs.photo_count; i++)
-        wishes[n++] = (wish){{r->joined[i], r->options->root.items[0].crop}, &r->pair_photo[i]};
-    for (size_t i = 0; i < r->people_photos; i++)
-        wishes[n++] = (wish){{lk_dataset_photo_path(r->dataset, i), lk_dataset_photo_crop(r->dataset, i)},
-                             &r->person_photo[i]};
-    qsort(wishes, total, sizeof *wishes, wish_compare);
-    r->photos = cli_alloc(total, sizeof *r->photos);
-    for (size_t i = 0; i < total; i++) {
-        if (i == 0 || wish_compare(&wishes[i - 1], &wishes[i]) != 0) r->photos[r->count++] = wishes[i].photo;
-        *wishes[i].slot = r->count - 1;
+static void models_free(eval_run *r) {
+    for (size_t i = 0; r->models && i < r->options->model_count; i++) {
+        eval_model *m = &r->models[i];
+        free(m->name);
+        free(m->vectors);
+        json_decref(m->trained);
+        json_decref(m->figures);
+        lk_model_free(m->model);
     }
-    free(wishes);
+    free(r->models);
 }
 
-static lk_status on_faces(void *context, size_t photo, const cli_faces *faces, lk_error *err) {
-    run *r = context;
-    (void)err;
-    if (!faces) return LK_OK;
-    memcpy(r->vectors + photo * (size_t)r->dim, faces->vectors, (size_t)r->dim * sizeof *faces->vectors);
-    r->looked += faces->looked;
-    r->faceless += faces->looked && faces->whole;
-    r->usable[photo] = true;
-    r->good++;
-    return LK_OK;
-}
+/* ---- the order of things ------------------------------------------------------------------------- */
 
-static const float *run_vector(const run *r, size_t photo) {
-    return r->vectors + photo * (size_t)r->dim;
-}
-
-/* ---- the two measures ------------------------------------------------------------------------------ */
-
-static lk_status run_verify(run *r, lk_error *err) {
-    size_t n = 0;
-    float *cosine = cli_alloc(r->pairs.count, sizeof *cosine);
-    int *same = cli_alloc(r->pairs.count, sizeof *same), *fold = cli_alloc(r->pairs.count, sizeof *fold);
-    for (size_t i = 0; i < r->pairs.count; i++) {
-        const lk_pair *pair = &r->pairs.items[i];
-        size_t a = r->pair_photo[pair->a], b = r->pair_photo[pair->b];
-        if (!r->usable[a] || !r->usable[b]) {
-            r->pairs_left_out++;
-            continue;
-        }
-        cosine[n] = (float)lk_cosine(run_vector(r, a), run_vector(r, b), r->dim);
-        same[n] = pair->same;
-        fold[n++] = pair->fold;
-    }
-    if (r->pairs_left_out)
-        cli_say("%s: %zu of %zu pairs left out", r->options->pairs, r->pairs_left_out, r->pairs.count);
-    lk_status status = lk_verification_measure(cosine, same, fold, n, &r->verification, err);
-    r->verified = status == LK_OK;
-    free(cosine);
-    free(same);
-    free(fold);
+static lk_status measure_model(const eval_run *r, eval_model *m, lk_error *err) {
+    json_object_set_new(m->figures, "name", cli_json_text(m->name));
+    json_object_set_new(m->figures, "model", cli_json_text(m->path));
+    lk_status status = eval_verify(r, m, err);
+    if (status == LK_OK) status = eval_identify(r, m, err);
+    /* Text has no map, and a map takes longer than all else. */
+    bool wanted = r->options->report || r->options->style == CLI_JSON;
+    if (status == LK_OK) status = eval_map(r, m, wanted, err);
     return status;
 }
 
-/* splitmix64 (Steele, Lea & Flood 2014): small, and the same everywhere. */
-static uint64_t random_next(uint64_t *state) {
-    uint64_t z = *state += 0x9E3779B97F4A7C15u;
-    z = (z ^ z >> 30) * 0xBF58476D1CE4E5B9u;
-    z = (z ^ z >> 27) * 0x94D049BB133111EBu;
-    return z ^ z >> 31;
-}
-
-static void shuffle(size_t *items, size_t count, uint64_t seed) {
-    /* The remainder's bias is below count / 2^64. */
-    for (size_t i = count; i > 1; i--) {
-        size_t j = random_next(&seed) % i, item = items[i - 1];
-        items[i - 1] = items[j];
-        items[j] = item;
+static int print(const eval_run *r) {
+    const eval_options *o = r->options;
+    json_t **figures = cli_alloc(o->model_count, sizeof *figures);
+    int code = CLI_OK;
+    for (size_t i = 0; i < o->model_count; i++) {
+        eval_facts(r, &r->models[i]);
+        figures[i] = r->models[i].figures;
     }
-}
-
-/* Vectors and their people, growing. */
-typedef struct labelled {
-    float *vectors;
-    size_t *person;
-    size_t count;
-} labelled;
-
-static void labelled_add(const run *r, labelled *l, size_t photo, size_t person) {
-    memcpy(l->vectors + l->count * (size_t)r->dim, run_vector(r, photo), (size_t)r->dim * sizeof(float));
-    l->person[l->count++] = person;
-}
-
-/* The split of a person depends on the seed and on that person only. */
-static void split_person(const run *r, size_t person, labelled *gallery, labelled *probes) {
-    size_t first, count, n = 0;
-    lk_dataset_person_photos(r->dataset, person, &first, &count);
-    size_t *photos = cli_alloc(count, sizeof *photos);
-    for (size_t i = 0; i < count; i++)
-        if (r->usable[r->person_photo[first + i]]) photos[n++] = r->person_photo[first + i];
-    uint64_t seed = r->options->seed;
-    for (const char *c = lk_dataset_person_name(r->dataset, person); *c; c++)
-        seed = (seed ^ (unsigned char)*c) * 0x100000001B3u; /* FNV-1a */
-    shuffle(photos, n, seed);
-    size_t enrolled = r->options->gallery_photos ? r->options->gallery_photos : n / 2;
-    if (n > 1 && enrolled >= n) enrolled = n - 1;
-    if (enrolled == 0) enrolled = 1; /* a person of one photo is there to be mistaken for others */
-    for (size_t i = 0; i < n; i++) labelled_add(r, i < enrolled ? gallery : probes, photos[i], person);
-    free(photos);
-}
-
-static labelled labelled_new(const run *r) {
-    return (labelled){cli_alloc(r->people_photos * (size_t)r->dim, sizeof(float)),
-                      cli_alloc(r->people_photos, sizeof(size_t)), 0};
-}
-
-static lk_status run_identify(run *r, lk_error *err) {
-    labelled gallery = labelled_new(r), probes = labelled_new(r);
-    for (size_t i = 0; i < r->people; i++) split_person(r, i, &gallery, &probes);
-    lk_status status =
-        lk_identification_measure(gallery.vectors, gallery.person, gallery.count, probes.vectors,
-                                  probes.person, probes.count, r->dim, &r->identification, err);
-    r->identified = status == LK_OK;
-    free(gallery.vectors);
-    free(gallery.person);
-    free(probes.vectors);
-    free(probes.person);
-    return status;
-}
-
-/* ---- results --------------------------------------------------------------------------------------- */
-
-/* At most 400 points that a plot cannot tell from all: one for each step of FAR on a logarithmic axis and of
- * TAR on a linear one. Both only rise, so each axis gives at most its number of steps. */
-static json_t *thin_roc(const lk_verification *v) {
-    enum { STEPS = 195 };
-    json_t *points = json_array();
-    double floor = log10(1.0 / (double)(v->pairs - v->same + 1));
-    long last_far = -1, last_tar = -1;
-    for (size_t i = 0; i < v->roc_count; i++) {
-        double far = v->roc[i].far, tar = v->roc[i].tar;
-        long far_step = far > 0 ? 1 + lround((1 - log10(far) / floor) * (STEPS - 1)) : 0;
-        long tar_step = lround(tar * STEPS);
-        if (far_step == last_far && tar_step == last_tar && i + 1 < v->roc_count) continue;
-        last_far = far_step;
-        last_tar = tar_step;
-        json_array_append_new(points, json_pack("[o, o]", cli_json_real(far), cli_json_real(tar)));
+    if (o->report) {
+        report_photos photos = {0};
+        code = report_evals_page(o->report, o->title, figures, o->model_count, o->no_photos ? NULL : &photos);
     }
-    return points;
-}
-
-static json_t *first_of_cmc(const lk_identification *id) {
-    enum { CMC_RANKS = 50 };
-    json_t *ranks = json_array();
-    for (size_t i = 0; i < id->cmc_count && i < CMC_RANKS; i++)
-        json_array_append_new(ranks, cli_json_real(id->cmc[i]));
-    return ranks;
-}
-
-static json_t *count_or_null(bool known, size_t count) {
-    return known ? json_integer((json_int_t)count) : json_null();
-}
-
-/* The one place where figures get their names; what was not measured is null. */
-static json_t *run_json(const run *r, const char *name) {
-    const lk_verification *v = &r->verification;
-    const lk_identification *id = &r->identification;
-    double none = NAN;
-    json_t *result = json_object(), *tar = json_object();
-    for (int i = 0; i < LK_FAR_COUNT; i++) {
-        char *level = cli_format("1e-%d", i + 1);
-        json_object_set_new(tar, level, cli_json_real(r->verified ? v->tar_at_far[i] : none));
-        free(level);
+    if (code != CLI_OK) {
+        /* said */
+    } else if (o->style == CLI_TEXT) {
+        eval_text_print(figures, o->model_count);
+    } else if (o->style == CLI_TSV) {
+        eval_tsv_print(figures, o->model_count);
+    } else {
+        for (size_t i = 0; i < o->model_count; i++) cli_json_print(stdout, json_incref(figures[i]));
     }
-    json_object_set_new(result, "name", cli_json_text(name));
-    json_object_set_new(result, "model", cli_json_text(r->options->model));
-    json_object_set_new(result, "accuracy", cli_json_real(r->verified ? v->accuracy : none));
-    json_object_set_new(result, "accuracy_se", cli_json_real(r->verified ? v->accuracy_se : none));
-    json_object_set_new(result, "auc", cli_json_real(r->verified ? v->auc : none));
-    json_object_set_new(result, "eer", cli_json_real(r->verified ? v->eer : none));
-    json_object_set_new(result, "threshold", cli_json_real(r->verified ? v->threshold : none));
-    json_object_set_new(result, "pairs", count_or_null(r->verified, v->pairs));
-    json_object_set_new(result, "tar_at_far", tar);
-    json_object_set_new(result, "rank1", cli_json_real(r->identified ? id->rank1 : none));
-    json_object_set_new(result, "rank5", cli_json_real(r->identified ? id->rank5 : none));
-    json_object_set_new(result, "people", count_or_null(r->identified, id->people));
-    json_object_set_new(result, "photos", json_integer((json_int_t)r->good));
-    json_object_set_new(result, "no_face", count_or_null(r->looked > 0, r->faceless));
-    json_object_set_new(result, "roc", r->verified ? thin_roc(v) : json_null());
-    json_object_set_new(result, "cmc", r->identified ? first_of_cmc(id) : json_null());
-    return result;
+    free(figures);
+    return code;
 }
 
-static void tsv_scalar(cli_table *table, const char *name, const json_t *value) {
-    if (json_is_array(value)) return;
-    cli_table_cell(table, "%s", name);
-    if (json_is_string(value))
-        cli_table_cell(table, "%s", json_string_value(value));
-    else if (json_is_number(value))
-        cli_table_cell(table, "%.9g", json_number_value(value));
-    else
-        cli_table_cell(table, "NA");
-}
-
-static void print_tsv(json_t *result) {
-    static const char *const titles[] = {"metric", "value"};
-    cli_table *table = cli_table_new("ll", titles);
-    const char *key, *level;
-    json_t *value, *inner;
-    json_object_foreach(result, key, value) {
-        if (!json_is_object(value)) tsv_scalar(table, key, value);
-        json_object_foreach(value, level, inner) {
-            char *name = cli_format("%s_%s", key, level);
-            tsv_scalar(table, name, inner);
-            free(name);
-        }
-    }
-    cli_table_print(table, CLI_TSV);
-    json_decref(result);
-}
-
-static void share_row(cli_table *table, const char *label, double share) {
-    cli_table_cell(table, "%s", label);
-    if (isfinite(share))
-        cli_table_cell(table, "%.2f %%", 100 * share);
-    else
-        cli_table_cell(table, "too few different pairs to say");
-}
-
-static void print_text(const run *r, const char *name) {
-    const lk_verification *v = &r->verification;
-    const lk_identification *id = &r->identification;
-    cli_table *table = cli_table_new("ll", NULL);
-    cli_table_cell(table, "model");
-    cli_table_cell(table, "%s", name);
-    if (r->verified) {
-        cli_table_cell(table, "pairs");
-        cli_table_cell(table, "%zu (%zu same, %zu different)", v->pairs, v->same, v->pairs - v->same);
-        cli_table_cell(table, "accuracy");
-        if (isfinite(v->accuracy_se))
-            cli_table_cell(table, "%.2f %% +- %.2f", 100 * v->accuracy, 100 * v->accuracy_se);
-        else
-            cli_table_cell(table, "%.2f %% (one fold)", 100 * v->accuracy);
-        cli_table_cell(table, "AUC");
-        cli_table_cell(table, "%.4f", v->auc);
-        share_row(table, "EER", v->eer);
-        for (int i = 0; i < LK_FAR_COUNT; i++) {
-            char *label = cli_format("TAR at FAR 1e-%d", i + 1);
-            share_row(table, label, v->tar_at_far[i]);
-            free(label);
-        }
-        cli_table_cell(table, "threshold");
-        cli_table_cell(table, "%.4f", v->threshold);
-    }
-    if (r->identified) {
-        cli_table_cell(table, "people");
-        cli_table_cell(table, "%zu (%zu photos enrolled, %zu probes)", id->people, id->gallery_photos,
-                       id->probes);
-        share_row(table, "rank-1", id->rank1);
-        share_row(table, "rank-5", id->rank5);
-    }
-    cli_table_print(table, CLI_TEXT);
-}
-
-static void print_results(const run *r) {
-    const char *model = r->options->model, *slash = strrchr(model, '/');
-    char *name = cli_format("%s", r->options->name ? r->options->name : slash ? slash + 1 : model);
-    char *suffix = strstr(name, ".safetensors");
-    if (!r->options->name && suffix && suffix != name) *suffix = 0;
-    if (r->options->style == CLI_JSON)
-        cli_json_print(stdout, run_json(r, name));
-    else if (r->options->style == CLI_TSV)
-        print_tsv(run_json(r, name));
-    else
-        print_text(r, name);
-    free(name);
-}
-
-static int run_measure(run *r, const lk_model *model, cli_bad *bad) {
+static int measure(eval_run *r, cli_bad *bad) {
+    const eval_options *o = r->options;
     lk_error err = {0};
-    int code = run_open(r, &err);
+    int code = models_open(r);
+    if (code == CLI_OK) code = eval_photos_open(r, bad);
+    if (code == CLI_OK && o->groups) code = eval_groups_load(o->groups, &r->verify, &r->groups);
+    if (code == CLI_OK) code = eval_people_check(r);
+    if (code == CLI_OK && o->report) code = cli_output_check(o->report);
+    if (code == CLI_OK) code = eval_photos_embed(r, bad);
     if (code != CLI_OK) return code;
-    if (r->dataset) cli_dataset_skipped(r->dataset, bad);
-    run_gather(r);
-    r->dim = lk_model_dim(model);
-    r->vectors = cli_alloc(r->count * (size_t)r->dim, sizeof *r->vectors);
-    r->usable = cli_alloc(r->count, sizeof *r->usable);
-    cli_embedding embedding = {.model = model,
-                               .compute = &r->options->compute,
-                               .look = &r->options->look,
-                               .pick = CLI_PICK_CENTRAL,
-                               .photos = r->photos,
-                               .count = r->count,
-                               .fn = on_faces,
-                               .context = r,
-                               .bad = bad};
-    lk_status status = cli_embed(&embedding, &err);
-    if (r->faceless) cli_say("%zu of %zu photos: no face found, taken whole", r->faceless, r->looked);
-    if (status == LK_OK && r->options->pairs) status = run_verify(r, &err);
-    if (status == LK_OK && r->dataset) status = run_identify(r, &err);
-    if (status != LK_OK) return cli_fail(&err);
-    print_results(r);
-    return CLI_OK;
-}
-
-static void run_free(run *r) {
-    for (size_t i = 0; r->joined && i < r->pairs.photo_count; i++) free(r->joined[i]);
-    free(r->joined);
-    free(r->photos);
-    free(r->pair_photo);
-    free(r->person_photo);
-    free(r->vectors);
-    free(r->usable);
-    if (r->options->pairs) lk_pairs_free(&r->pairs);
-    lk_dataset_free(r->dataset);
-    if (r->verified) lk_verification_free(&r->verification);
-    if (r->identified) lk_identification_free(&r->identification);
+    lk_status status = LK_OK;
+    for (size_t i = 0; i < o->model_count && status == LK_OK; i++) status = measure_model(r, &r->models[i], &err);
+    if (status == LK_OK) status = eval_compare(r, &err);
+    return status == LK_OK ? print(r) : cli_fail(&err);
 }
 
 static int eval(eval_options *o) {
     double started = cli_seconds();
     cli_sources_default_crop(&o->root, o->crop);
+    cli_sources_default_crop(&o->all_pairs, o->crop);
     cli_sources_default_crop(&o->identify, o->crop);
-    lk_model *model = NULL;
-    lk_error err;
-    if (lk_model_open(o->model, &model, &err) != LK_OK) return cli_fail(&err);
-    run r = {.options = o};
+    eval_run r = {.options = o};
     cli_bad bad = {0};
-    int code = run_measure(&r, model, &bad);
+    int code = measure(&r, &bad);
     cli_bad_finish(&bad, bad.count > 1);
-    run_free(&r);
-    lk_model_free(model);
+    eval_photos_free(&r);
+    eval_groups_free(&r.groups);
+    models_free(&r);
     cli_usage_line(started);
     return code;
 }
 
 int cmd_eval(int argc, char **argv) {
-    static const struct argp argp = {option_list, parse, "MODEL", doc, NULL, help, NULL};
-    eval_options o = {.seed = 1, .look = CLI_LOOK_DEFAULT};
+    static const struct argp argp = {option_list, parse, "MODEL...", doc, NULL, help, NULL};
+    eval_options o = {.seed = 1, .bootstrap = 1000, .map = 1500, .look = CLI_LOOK_DEFAULT};
+    o.command = cli_command_line(argc, argv);
     int code = argp_parse(&argp, argc, argv, 0, NULL, &o) == 0 ? eval(&o) : CLI_USAGE;
     cli_sources_free(&o.root);
+    cli_sources_free(&o.all_pairs);
     cli_sources_free(&o.identify);
+    free(o.command);
+    free(o.models);
+    free(o.names);
     return code;
 }

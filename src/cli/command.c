@@ -36,7 +36,7 @@ int cli_output_check(const char *path) {
     else
         slash[slash == folder] = 0;
     int missing = access(folder, W_OK | X_OK) != 0;
-    if (missing) cli_say("%s: cannot write a model in %s: %s", path, folder, strerror(errno));
+    if (missing) cli_say("%s: cannot write in %s: %s", path, folder, strerror(errno));
     free(folder);
     return missing ? CLI_SYSTEM : CLI_OK;
 }

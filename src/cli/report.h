@@ -3,7 +3,8 @@
  *   cmd_report.c       options; reads everything, then writes the page
  *   report_page.c      head, style sheet, foot, thumbnails
  *   report_training.c  CSV of train         ->  curves
- *   report_figures.c   JSON of eval         ->  ROC, CMC, table
+ *   report_eval.c      JSON of eval         ->  tables, ROC, CMC and more, in report_eval_*.c
+ *   report_figure.c    the frame of a chart: heading, legend, what screen readers say
  *   report_suspects.c  JSON lines of identify  ->  each probe beside its suspects
  *
  * The page is one file that asks nothing of any other: style, pictures and charts are inside, there is no
@@ -17,6 +18,10 @@
 
 void report_page_begin(FILE *out, const char *title);
 void report_page_end(FILE *out);
+/* The same with a caution of one's own, HTML. */
+void report_page_end_with(FILE *out, const char *caution);
+/* The same for a page that may hold no photos. */
+void report_page_finish(FILE *out, const char *caution, bool photos);
 
 /* Where photos are looked for: under root (may be NULL) first, then as named. Counts those not readable. */
 typedef struct report_photos {
@@ -25,6 +30,8 @@ typedef struct report_photos {
 } report_photos;
 /* A square thumbnail of the photo, or an empty frame that says why there is none. */
 void report_photo_write(FILE *out, report_photos *photos, const char *path);
+/* The same of a part of the photo. */
+void report_crop_write(FILE *out, report_photos *photos, const char *path, lk_crop crop);
 /* What follows the last slash; all of it if nothing does. */
 const char *report_base_name(const char *path);
 
@@ -57,11 +64,17 @@ int report_log_load(const char *path, report_log *out);
 void report_log_free(report_log *log);
 void report_training_write(FILE *out, const report_log *logs, size_t count);
 
-/* ---- figures (report_figures.c) ------------------------------------------------------------------- */
+/* ---- figures of eval (report_eval.c; its parts are in report_eval.h) ------------------------------- */
 
-/* An object as likeness eval --json prints it. */
-int report_figures_load(const char *path, json_t **out);
-void report_figures_write(FILE *out, json_t *const *evals, size_t count);
+/* Objects as likeness eval --json prints them, one or more in a file, join evals (count), an array that grows. */
+int report_evals_load(const char *path, json_t ***evals, size_t *count);
+/* All sections. photos NULL: neither photos nor names of people and files. */
+void report_evals_write(FILE *out, json_t *const *evals, size_t count, report_photos *photos);
+/* A heading for a page of these alone; free() it. */
+char *report_evals_title(json_t *const *evals, size_t count);
+/* Such a page; title NULL: that heading. */
+int report_evals_page(const char *path, const char *title, json_t *const *evals, size_t count,
+                      report_photos *photos);
 
 /* ---- suspects (report_suspects.c) ----------------------------------------------------------------- */
 

@@ -100,6 +100,35 @@ static const char SUSPECTS[] =
     "background:var(--muted)}\n"
     ".bar b{position:absolute;top:-3px;bottom:-3px;width:2px;margin-left:-1px;background:var(--text)}\n";
 
+/* Pages of likeness eval. */
+static const char EVAL[] =
+    "nav{display:flex;flex-wrap:wrap;gap:4px 18px;margin:4px 0 0}nav a{color:var(--accent);"
+    "text-decoration:none}nav a:hover{text-decoration:underline}\n"
+    ".charts.two{grid-template-columns:repeat(auto-fit,minmax(min(100%,400px),1fr))}\n"
+    ".charts figure{justify-content:flex-start}.charts figure .chart{margin-top:auto}\n"
+    "h4{font-size:.92rem;margin:18px 0 8px}.card>h4:first-child{margin-top:0}\n"
+    ".warning{max-width:none;margin:12px 0;padding:10px 14px;border-radius:8px;color:var(--bad);"
+    "background:var(--bad-bg)}\n"
+    ".range{display:block;font-size:.78rem;font-weight:400;color:var(--muted)}td .chip{white-space:nowrap}\n"
+    "td,tbody th{vertical-align:top}td .key,th .key{margin-bottom:2px}.verdict-cell{font-weight:600}\n"
+    ".area{fill:currentColor;opacity:.22}.line.thin{stroke-width:1.4}.whisker{stroke:currentColor;"
+    "stroke-width:1.6;opacity:.75}.grey{color:var(--muted)}.faint{opacity:.38}\n"
+    ".mark{stroke:var(--text);stroke-width:1.2;stroke-dasharray:5 3}.chart .mark-label,.chart .row-label{"
+    "fill:var(--text)}\n"
+    ".chart .line-label{fill:currentColor}.other{fill:var(--muted);opacity:.35}.ring{fill:none;"
+    "stroke:currentColor;stroke-width:1.6}\n"
+    ".dot-key{width:10px;height:10px}\n"
+    ".pairs{display:grid;grid-template-columns:repeat(auto-fill,minmax(222px,1fr));gap:18px 20px;margin:0;"
+    "padding:0;list-style:none}.pairs li{font-size:.84rem;min-width:0}\n"
+    ".pairs.bare{grid-template-columns:repeat(auto-fill,minmax(110px,1fr));gap:4px 20px}\n"
+    ".pair{display:grid;grid-template-columns:1fr 1fr;gap:8px;margin-bottom:4px}.pair figure{min-width:0}"
+    ".pair .photo{width:100%;height:auto;aspect-ratio:1}.pair figcaption{margin:4px 0 0;font-size:.76rem;"
+    "line-height:1.3;color:var(--muted);overflow-wrap:anywhere}\n"
+    ".cosine{font-weight:600}\n"
+    ".facts td{white-space:normal;overflow-wrap:anywhere;min-width:150px}.facts code{font-size:.76rem}\n"
+    ".command{font:.82rem/1.5 ui-monospace,\"DejaVu Sans Mono\",monospace;white-space:pre-wrap;"
+    "overflow-wrap:anywhere;margin:16px 0 0}\n";
+
 /* Last, to overrule the rest on phones and on paper. */
 static const char MEDIA[] =
     "@media (max-width:560px){header,main,footer{padding-left:14px;padding-right:14px}.card{"
@@ -128,8 +157,8 @@ void report_page_begin(FILE *out, const char *title) {
           "<meta name=\"robots\" content=\"noindex\">\n<title>",
           out);
     svg_text_write(out, title);
-    fprintf(out, "</title>\n<style>\n%s%s%s%s%s</style>\n</head>\n<body>\n<header>\n<h1>", COLOURS, LAYOUT,
-            CHARTS, SUSPECTS, MEDIA);
+    fprintf(out, "</title>\n<style>\n%s%s%s%s%s%s</style>\n</head>\n<body>\n<header>\n<h1>", COLOURS, LAYOUT,
+            CHARTS, SUSPECTS, EVAL, MEDIA);
     svg_text_write(out, title);
     fputs("</h1>\n<p class=\"muted\">likeness " LK_VERSION ", ", out);
     write_date(out);
@@ -137,17 +166,24 @@ void report_page_begin(FILE *out, const char *title) {
 }
 
 void report_page_end(FILE *out) {
-    fputs("</main>\n<footer>\n<p><strong>A suspect is a lead, not an identification.</strong> A cosine says "
-          "how alike two "
-          "photos are to one network. It does not say who someone is: strangers can look alike, photos can "
-          "be poor, and a "
-          "network is worse with people unlike those it was trained on. Have a person look, and look for "
-          "other evidence, "
-          "before anything is done that touches someone.</p>\n"
-          "<p class=\"muted small\">This page holds photos of people. Keep it and pass it on as you would "
-          "the photos "
-          "themselves.</p>\n</footer>\n</body>\n</html>\n",
-          out);
+    report_page_end_with(
+        out, "<strong>A suspect is a lead, not an identification.</strong> A cosine says how alike two "
+             "photos are to one network. It does not say who someone is: strangers can look alike, photos "
+             "can be poor, and a network is worse with people unlike those it was trained on. Have a person "
+             "look, and look for other evidence, before anything is done that touches someone.");
+}
+
+void report_page_end_with(FILE *out, const char *caution) {
+    report_page_finish(out, caution, true);
+}
+
+void report_page_finish(FILE *out, const char *caution, bool photos) {
+    fprintf(out, "</main>\n<footer>\n<p>%s</p>\n", caution);
+    if (photos)
+        fputs("<p class=\"muted small\">This page holds photos of people. Keep it and pass it on as you would "
+              "the photos themselves.</p>\n",
+              out);
+    fputs("</footer>\n</body>\n</html>\n", out);
 }
 
 /* ---- thumbnails --------------------------------------------------------------------------------- */
@@ -180,23 +216,27 @@ static lk_status load_photo(const char *root, const char *path, lk_image **out) 
     return status == LK_NOT_FOUND ? lk_image_load(path, out, NULL) : status;
 }
 
-/* The central square: photos of faces have the face there, and squares line up. */
-static lk_status make_thumbnail(const char *root, const char *path, uint8_t **jpeg, size_t *size) {
+static lk_status make_thumbnail(const char *root, const char *path, lk_crop crop, uint8_t **jpeg,
+                                size_t *size) {
     lk_image *photo = NULL, *small = NULL;
-    lk_crop square = {.centre = 1};
     lk_status status = load_photo(root, path, &photo);
-    if (status == LK_OK) status = lk_image_crop(photo, square, THUMBNAIL, THUMBNAIL, &small, NULL);
+    if (status == LK_OK) status = lk_image_crop(photo, crop, THUMBNAIL, THUMBNAIL, &small, NULL);
     if (status == LK_OK) status = lk_image_encode_jpeg(small, THUMBNAIL_QUALITY, jpeg, size, NULL);
     lk_image_free(photo);
     lk_image_free(small);
     return status;
 }
 
+/* The central square: photos of faces have the face there, and squares line up. */
 void report_photo_write(FILE *out, report_photos *photos, const char *path) {
+    report_crop_write(out, photos, path, (lk_crop){.centre = 1});
+}
+
+void report_crop_write(FILE *out, report_photos *photos, const char *path, lk_crop crop) {
     uint8_t *jpeg = NULL;
     size_t size = 0;
     photos->shown++;
-    lk_status status = make_thumbnail(photos->root, path, &jpeg, &size);
+    lk_status status = make_thumbnail(photos->root, path, crop, &jpeg, &size);
     if (status == LK_OK) {
         fprintf(out, "<img class=\"photo\" width=\"%d\" height=\"%d\" alt=\"Photo ", THUMBNAIL, THUMBNAIL);
         svg_text_write(out, report_base_name(path));

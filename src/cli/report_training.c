@@ -165,8 +165,12 @@ static void write_curve(FILE *out, const curve *c, const report_log *logs, size_
     size_t n = 0;
     for (size_t run = 0; run < count; run++)
         for (int i = 0; i < (two ? 2 : 1); i++)
-            series[n++] = (svg_series){
-                time[run], logs[run].column[c->columns[i]], logs[run].count, (int)run, i == 1, SVG_LINE};
+            series[n++] = (svg_series){.x = time[run],
+                                       .y = logs[run].column[c->columns[i]],
+                                       .count = logs[run].count,
+                                       .style = (int)run,
+                                       .dashed = i == 1,
+                                       .shape = SVG_LINE};
     svg_chart chart = {.width = 360,
                        .height = 240,
                        .title = c->title,

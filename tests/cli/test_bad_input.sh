@@ -77,7 +77,7 @@ END
     out_has '^enrolled 20 photos, skipped 1: 1 unreadable;'
     err_has '^likeness: shut/person_02: .*ermission'
     run 4 train people -o m.safetensors --net tiny.net
-    err_has '^likeness: m.safetensors: cannot write a model in .: Permission denied'
+    err_has '^likeness: m.safetensors: cannot write in .: Permission denied'
     LIKENESS=$program
 else
     echo 'skipped: permissions (the program cannot be run as nobody from where it is)'

@@ -149,7 +149,7 @@ ranks 2 2 train people --net plain.net --people banana -o m2.safetensors
 ranks 2 3 train nowhere --net plain.net -o m2.safetensors
 [ "$(grep -c 'nowhere: cannot open' err)" -eq 1 ] || fail 'not told once'
 ranks 2 4 train people --net plain.net -o no/such/m2.safetensors
-[ "$(grep -c 'cannot write a model' err)" -eq 1 ] || fail 'not told once'
+[ "$(grep -c 'cannot write in' err)" -eq 1 ] || fail 'not told once'
 ranks 2 2 train people --baseline eigenfaces -o m2.safetensors
 err_has 'without mpirun'
 cp -r people fewer
