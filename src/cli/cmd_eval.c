@@ -189,7 +189,7 @@ static const float *run_vector(const run *r, size_t photo) {
 static lk_status run_verify(run *r, lk_error *err) {
     size_t n = 0;
     float *cosine = cli_alloc(r->pairs.count, sizeof *cosine);
-    int *same = cli_alloc(r->pairs.count, sizeof *same), *fold = cli_alloc(r->pairs.count, sizeof *fold);
+    lk_pair *pairs = cli_alloc(r->pairs.count, sizeof *pairs);
     for (size_t i = 0; i < r->pairs.count; i++) {
         const lk_pair *pair = &r->pairs.items[i];
         size_t a = r->pair_photo[pair->a], b = r->pair_photo[pair->b];
@@ -198,16 +198,15 @@ static lk_status run_verify(run *r, lk_error *err) {
             continue;
         }
         cosine[n] = (float)lk_cosine(run_vector(r, a), run_vector(r, b), r->dim);
-        same[n] = pair->same;
-        fold[n++] = pair->fold;
+        pairs[n++] = (lk_pair){pair->fold, pair->same, a, b};
     }
     if (r->pairs_left_out)
         cli_say("%s: %zu of %zu pairs left out", r->options->pairs, r->pairs_left_out, r->pairs.count);
-    lk_status status = lk_verification_measure(cosine, same, fold, n, &r->verification, err);
+    lk_trial trial = {.photos = r->count, .pairs = pairs, .cosine = cosine, .count = n};
+    lk_status status = lk_verification_measure(&trial, NULL, &r->verification, err);
     r->verified = status == LK_OK;
     free(cosine);
-    free(same);
-    free(fold);
+    free(pairs);
     return status;
 }
 
