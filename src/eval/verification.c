@@ -1,217 +1,146 @@
-/* verification.c: same or different? From the cosines of labelled pairs to accuracy, ROC and the figures read
- * off it.
+/* verification.c: same or different? From the sorted cosines of labelled pairs to accuracy, ROC and the
+ * figures read off it, each exact.
  *
- *   cosine (n), same (n), fold (n)  ->  sort by cosine, once  ->  everything else is a walk down the sorted
- * pairs
+ *   same (falling), different (falling)  ->  everything is a walk down both
  *
- * Last step of `likeness eval --pairs` and of validation in training. Accuracy follows LFW (Huang et al.
- * 2007): the threshold used on a fold comes from the other folds alone. Where the usual scripts try a grid of
- * 400 thresholds, all cuts between neighbouring scores are tried here: exact, and O(n log n) for any scale of
- * scores. docs/metrics.md has the formulas. */
-#include "base/base.h"
-#include "likeness/eval.h"
+ * Last step of `likeness eval`. Accuracy follows LFW (Huang et al. 2007): the threshold used on a fold comes
+ * from the other folds alone. Where the usual scripts try a grid of 400 thresholds, all cuts between
+ * neighbouring scores are tried here: exact, for any scale of scores. Intervals are replicates.c's.
+ * docs/metrics.md has the formulas. */
+#include "eval/trial.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* The walk is done once for each fold, so their number must stay small beside the pairs'; ten is usual. */
-enum { FOLDS_MOST = 1000, NO_FOLD = -1 };
+const uint64_t lk__far_inverse[LK_FAR_COUNT] = {10, 100, 1000, 10000};
+enum { STEADY = 30 }; /* different pairs called the same, for a steady FAR: Doddington et al. 2000 */
 
-/* FAR levels are kept as 1 / FAR, in which comparing two counts is exact. */
-static const uint64_t FAR_INVERSE[LK_FAR_COUNT] = {10, 100, 1000, 10000};
+double lk_far_level(int i) {
+    return i >= 0 && i < LK_FAR_COUNT ? 1.0 / (double)lk__far_inverse[i] : NAN;
+}
 
-typedef struct scored {
-    float cosine;
-    int fold; /* 0 .. fold_count - 1 */
-    int same;
-} scored;
+/* ---- accuracy ------------------------------------------------------------------------------------ */
 
 typedef struct cut {
     double threshold;
     size_t correct;
 } cut;
 
-static int by_cosine_falling(const void *a, const void *b) {
-    float x = ((const scored *)a)->cosine, y = ((const scored *)b)->cosine;
-    return (x < y) - (x > y);
-}
+/* Walk down the distinct scores of all folds but `out` (NULL: of all): those of `all` less those of `out`. */
+typedef struct others {
+    const lk__scores *all, *out;
+    lk__walk in_all, in_out;
+    size_t same, different; /* passed */
+    float score;
+} others;
 
-static int by_int(const void *a, const void *b) {
-    int x = *(const int *)a, y = *(const int *)b;
-    return (x > y) - (x < y);
-}
-
-double lk_far_level(int i) {
-    return i >= 0 && i < LK_FAR_COUNT ? 1.0 / (double)FAR_INVERSE[i] : NAN;
-}
-
-/* ---- input -------------------------------------------------------------------------------------- */
-
-/* The distinct fold numbers, rising, into `folds` (FOLDS_MOST). */
-static lk_status collect_folds(const int *fold, size_t n, int *folds, int *fold_count, lk_error *err) {
-    int count = 0;
-    for (size_t i = 0; i < n; i++) {
-        if (i > 0 && fold[i] == fold[i - 1]) continue; /* files usually go fold by fold */
-        if (count > 0 && bsearch(&fold[i], folds, (size_t)count, sizeof *folds, by_int)) continue;
-        if (count == FOLDS_MOST)
-            return lk__fail(err, LK_INVALID, "more than %d different folds; 10 are usual", FOLDS_MOST);
-        folds[count++] = fold[i];
-        qsort(folds, (size_t)count, sizeof *folds, by_int);
-    }
-    *fold_count = count;
-    return LK_OK;
-}
-
-/* Check everything and make the sorted pairs, to be freed. */
-static lk_status sort_pairs(const float *cosine, const int *same, const int *fold, size_t n, scored **out,
-                            int *fold_count, size_t *same_count, lk_error *err) {
-    int folds[FOLDS_MOST];
-    lk_status status = collect_folds(fold, n, folds, fold_count, err);
-    if (status != LK_OK) return status;
-    size_t positives = 0;
-    for (size_t i = 0; i < n; i++) {
-        if (!isfinite(cosine[i]))
-            return lk__fail(err, LK_INVALID, "the score of pair %zu is not a finite number", i);
-        if (same[i] != 0 && same[i] != 1)
-            return lk__fail(err, LK_INVALID, "the label of pair %zu is %d, but must be 0 or 1", i, same[i]);
-        positives += (size_t)same[i];
-    }
-    if (positives == 0 || positives == n)
-        return lk__fail(err, LK_EMPTY,
-                        "%zu pairs of the same person and %zu of different people: one of each is the least",
-                        positives, n - positives);
-    scored *pairs = malloc(n * sizeof *pairs);
-    if (!pairs) return lk__fail_memory(err, n * sizeof *pairs, "scored pairs");
-    for (size_t i = 0; i < n; i++) {
-        const int *found = bsearch(&fold[i], folds, (size_t)*fold_count, sizeof *folds, by_int);
-        pairs[i] = (scored){cosine[i], (int)(found - folds), same[i]};
-    }
-    qsort(pairs, n, sizeof *pairs, by_cosine_falling);
-    *out = pairs;
-    *same_count = positives;
-    return LK_OK;
-}
-
-/* ---- accuracy ----------------------------------------------------------------------------------- */
-
-/* A threshold above every pair, still finite so that it can be written down. */
-static double above(float highest) {
-    return nextafter((double)highest, INFINITY);
-}
-
-/* The cut with the most correct pairs among those not in fold `left_out`, which has no say even in where
- * between two scores the threshold lies. Equally good cuts: the widest gap, in which a new pair is least
- * likely to fall on the wrong side; then the higher. Calling all different, or all the same, has no gap and
- * wins only when it is better. */
-static cut best_cut(const scored *pairs, size_t n, int left_out) {
-    size_t different = 0, first = 0;
-    while (pairs[first].fold == left_out) first++; /* ends: with several folds, one is not left out */
-    for (size_t i = first; i < n; i++) different += pairs[i].fold != left_out && !pairs[i].same;
-
-    cut best = {above(pairs[first].cosine), different};
-    double widest = 0;
-    size_t correct = different; /* with the pairs seen so far called the same, and the rest different */
-    float last = pairs[first].cosine;
-    for (size_t i = first; i < n; i++) {
-        if (pairs[i].fold == left_out) continue;
-        double gap = (double)last - (double)pairs[i].cosine;
-        if (gap > 0 && (correct > best.correct || (correct == best.correct && gap > widest))) {
-            best = (cut){((double)last + (double)pairs[i].cosine) / 2, correct};
-            widest = gap;
-        }
-        last = pairs[i].cosine;
-        if (pairs[i].same)
-            correct++;
-        else
-            correct--;
-    }
-    if (correct > best.correct) best = (cut){(double)last, correct};
-    return best;
-}
-
-static double fold_accuracy(const scored *pairs, size_t n, int fold, double threshold) {
-    size_t total = 0, correct = 0;
-    for (size_t i = 0; i < n; i++) {
-        if (pairs[i].fold != fold) continue;
-        total++;
-        correct += ((double)pairs[i].cosine >= threshold) == (pairs[i].same == 1);
-    }
-    return (double)correct / (double)total;
-}
-
-static void measure_accuracy(const scored *pairs, size_t n, int fold_count, lk_verification *v) {
-    cut overall = best_cut(pairs, n, NO_FOLD);
-    v->threshold = overall.threshold;
-    if (fold_count == 1) {
-        v->accuracy = (double)overall.correct / (double)n;
-        v->accuracy_se = NAN;
-        return;
-    }
-    double accuracy[FOLDS_MOST], sum = 0, squares = 0;
-    for (int f = 0; f < fold_count; f++) {
-        accuracy[f] = fold_accuracy(pairs, n, f, best_cut(pairs, n, f).threshold);
-        sum += accuracy[f];
-    }
-    v->accuracy = sum / fold_count;
-    for (int f = 0; f < fold_count; f++) squares += (accuracy[f] - v->accuracy) * (accuracy[f] - v->accuracy);
-    v->accuracy_se = sqrt(squares / (fold_count - 1)) / sqrt(fold_count);
-}
-
-/* ---- ROC and what is read off it ---------------------------------------------------------------- */
-
-/* Counts while walking down the distinct scores. */
-typedef struct walk {
-    size_t at;              /* pairs passed */
-    size_t same, different; /* of these */
-} walk;
-
-/* Pass all pairs of the next distinct score: tied pairs are told apart by no threshold. */
-static bool pass_score(const scored *pairs, size_t n, walk *w) {
-    if (w->at == n) return false;
-    float score = pairs[w->at].cosine;
-    for (; w->at < n && pairs[w->at].cosine == score; w->at++) {
-        w->same += (size_t)pairs[w->at].same;
-        w->different += (size_t)!pairs[w->at].same;
-    }
+static bool others_next(others *o) {
+    size_t same = o->same, different = o->different;
+    do {
+        if (!lk__walk_next(o->all, &o->in_all)) return false;
+        o->score = o->in_all.score;
+        while (o->out && o->in_out.same < o->out->same_count && o->out->same[o->in_out.same] == o->score)
+            o->in_out.same++;
+        while (o->out && o->in_out.different < o->out->different_count &&
+               o->out->different[o->in_out.different] == o->score)
+            o->in_out.different++;
+        o->same = o->in_all.same - o->in_out.same;
+        o->different = o->in_all.different - o->in_out.different;
+    } while (o->same == same && o->different == different); /* a score of the left-out fold alone */
     return true;
 }
 
+/* The cut with the most correct pairs among those not in the fold left out, which has no say even in where
+ * between two scores the threshold lies. Equally good cuts: the widest gap, in which a new pair is least
+ * likely to fall on the wrong side; then the higher. Calling all different, or all the same, has no gap and
+ * wins only when it is better. */
+static cut best_cut(const lk__scores *all, const lk__scores *out) {
+    size_t same_total = all->same_count - (out ? out->same_count : 0);
+    size_t different_total = all->different_count - (out ? out->different_count : 0);
+    others o = {.all = all, .out = out};
+    bool more = others_next(&o);
+    cut best = {nextafter((double)o.score, INFINITY), different_total};
+    double widest = 0, last = (double)o.score;
+    while (more) {
+        size_t correct = o.same + (different_total - o.different); /* with the pairs so far called the same */
+        last = (double)o.score;
+        more = others_next(&o);
+        if (!more) break;
+        double gap = last - (double)o.score;
+        if (correct > best.correct || (correct == best.correct && gap > widest)) {
+            best = (cut){(last + (double)o.score) / 2, correct};
+            widest = gap;
+        }
+    }
+    if (same_total > best.correct) best = (cut){last, same_total};
+    return best;
+}
+
+static size_t correct_at(const lk__scores *s, double threshold) {
+    return lk__count_from(s->same, s->same_count, threshold) +
+           (s->different_count - lk__count_from(s->different, s->different_count, threshold));
+}
+
+typedef struct folding {
+    const lk__sorted *sorted;
+    double *threshold; /* (fold_count) */
+} folding;
+
+static void fold_part(void *context, int i, int n) {
+    folding *job = context;
+    for (int f = i; f < job->sorted->fold_count; f += n)
+        job->threshold[f] = best_cut(&job->sorted->all, &job->sorted->fold[f]).threshold;
+}
+
+static void measure_accuracy(const lk__sorted *s, double *threshold, lk_verification *v) {
+    cut overall = best_cut(&s->all, NULL);
+    v->threshold = overall.threshold;
+    if (s->fold_count == 1) {
+        threshold[0] = overall.threshold;
+        v->accuracy = (double)overall.correct / (double)v->pairs;
+        v->accuracy_se = NAN;
+        return;
+    }
+    folding job = {s, threshold};
+    lk__parallel(fold_part, &job);
+    double accuracy[LK__FOLDS_MOST], sum = 0, squares = 0;
+    for (int f = 0; f < s->fold_count; f++) {
+        const lk__scores *fold = &s->fold[f];
+        accuracy[f] =
+            (double)correct_at(fold, threshold[f]) / (double)(fold->same_count + fold->different_count);
+        sum += accuracy[f];
+    }
+    v->accuracy = sum / s->fold_count;
+    for (int f = 0; f < s->fold_count; f++)
+        squares += (accuracy[f] - v->accuracy) * (accuracy[f] - v->accuracy);
+    v->accuracy_se = sqrt(squares / (s->fold_count - 1)) / sqrt(s->fold_count);
+}
+
+/* ---- ROC and what is read off it ----------------------------------------------------------------- */
+
 /* Share of (same, different) couples in which the same pair scores higher, a tie counting half:
  * Mann-Whitney's U. Counted in halves of whole numbers, exact up to four billion pairs. */
-static double measure_auc(const scored *pairs, size_t n, size_t same, size_t different) {
+static double measure_auc(const lk__scores *s) {
     uint64_t halves = 0;
-    walk before = {0}, w = {0};
-    for (; pass_score(pairs, n, &w); before = w)
-        halves +=
-            (uint64_t)(w.same - before.same) * ((different - before.different) + (different - w.different));
-    return (double)halves / 2 / ((double)same * (double)different);
+    lk__walk before = {0}, w = {0};
+    for (; lk__walk_next(s, &w); before = w)
+        halves += (uint64_t)(w.same - before.same) *
+                  ((s->different_count - before.different) + (s->different_count - w.different));
+    return (double)halves / 2 / ((double)s->same_count * (double)s->different_count);
 }
 
-static void measure_tar(const scored *pairs, size_t n, size_t same, size_t different, lk_verification *v) {
-    for (int level = 0; level < LK_FAR_COUNT; level++)
-        v->tar_at_far[level] = different < FAR_INVERSE[level] ? NAN : 0;
-    walk w = {0};
-    while (pass_score(pairs, n, &w))
-        for (int level = 0; level < LK_FAR_COUNT; level++)
-            if (different >= FAR_INVERSE[level] && w.different * FAR_INVERSE[level] <= different)
-                v->tar_at_far[level] = (double)w.same / (double)same;
-}
-
-static lk_status make_roc(const scored *pairs, size_t n, size_t same, size_t different, lk_verification *v,
-                          lk_error *err) {
-    size_t count = 1;
-    for (walk w = {0}; pass_score(pairs, n, &w);) count++;
-    lk_roc_point *roc = malloc(count * sizeof *roc);
-    if (!roc) return lk__fail_memory(err, count * sizeof *roc, "the ROC");
-    roc[0] = (lk_roc_point){above(pairs[0].cosine), 0, 0};
-    walk w = {0};
-    for (size_t i = 1; pass_score(pairs, n, &w); i++)
-        roc[i] = (lk_roc_point){(double)pairs[w.at - 1].cosine, (double)w.different / (double)different,
-                                (double)w.same / (double)same};
-    v->roc = roc;
-    v->roc_count = count;
-    return LK_OK;
+static void measure_tar(const lk__scores *s, lk_verification *v) {
+    for (int level = 0; level < LK_FAR_COUNT; level++) {
+        uint64_t inverse = lk__far_inverse[level];
+        v->few_at_far[level] = s->different_count < STEADY * inverse;
+        v->tar_at_far[level] = v->threshold_at_far[level] = NAN;
+        if (s->different_count < inverse) continue;
+        double threshold = lk__threshold_allowing(s, s->different_count / inverse);
+        v->threshold_at_far[level] = threshold;
+        v->tar_at_far[level] =
+            (double)lk__count_from(s->same, s->same_count, threshold) / (double)s->same_count;
+    }
 }
 
 /* Where FAR equals FRR = 1 - TAR, on the straight line between the two ROC points around it. */
@@ -225,31 +154,98 @@ static double measure_eer(const lk_roc_point *roc, size_t count) {
     return 1; /* not reached: the last point is (1, 1) */
 }
 
-/* ---- public ------------------------------------------------------------------------------------- */
-
-lk_status lk_verification_measure(const float *cosine, const int *same, const int *fold, size_t n,
-                                  lk_verification *out, lk_error *err) {
-    scored *pairs = NULL;
-    int fold_count = 0;
-    size_t positives = 0;
-    lk_status status = sort_pairs(cosine, same, fold, n, &pairs, &fold_count, &positives, err);
-    if (status != LK_OK) return status;
-    size_t negatives = n - positives;
-    lk_verification v = {.pairs = n, .same = positives};
-    status = make_roc(pairs, n, positives, negatives, &v, err);
-    if (status == LK_OK) {
-        measure_accuracy(pairs, n, fold_count, &v);
-        v.auc = measure_auc(pairs, n, positives, negatives);
-        v.eer = measure_eer(v.roc, v.roc_count);
-        measure_tar(pairs, n, positives, negatives, &v);
-        *out = v;
+static void count_bins(const float *falling, size_t n, size_t bin[LK_BINS]) {
+    size_t above = 0;
+    for (int i = LK_BINS - 1; i >= 0; i--) {
+        /* Cosines a hair outside [-1, 1] belong to the last bins. */
+        double edge = -1 + 2.0 * i / LK_BINS;
+        size_t from = i > 0 ? lk__count_from(falling, n, edge) : n;
+        bin[i] = from - above;
+        above = from;
     }
-    free(pairs);
+}
+
+lk_status lk__verification_figures(const lk__trial *trial, const lk__sorted *sorted, lk_verification *out,
+                                   double **threshold, lk_error *err) {
+    const lk__scores *all = &sorted->all;
+    lk_verification v = {.pairs = trial->pairs, .same = all->same_count};
+    double *thresholds = malloc((size_t)sorted->fold_count * sizeof *thresholds);
+    if (!thresholds) return lk__fail_memory(err, (size_t)sorted->fold_count * sizeof *thresholds, "folds");
+    lk_status status = lk__roc_make(all, &v.roc, &v.roc_count, err);
+    if (status != LK_OK) {
+        free(thresholds);
+        return status;
+    }
+    measure_accuracy(sorted, thresholds, &v);
+    v.auc = measure_auc(all);
+    v.eer = measure_eer(v.roc, v.roc_count);
+    measure_tar(all, &v);
+    count_bins(all->same, all->same_count, v.same_bin);
+    count_bins(all->different, all->different_count, v.different_bin);
+    v.accuracy_interval = v.auc_interval = v.eer_interval = lk__no_interval();
+    for (int i = 0; i < LK_FAR_COUNT; i++) v.tar_interval[i] = lk__no_interval();
+    *out = v;
+    *threshold = thresholds;
+    return LK_OK;
+}
+
+/* ---- public -------------------------------------------------------------------------------------- */
+
+static lk_status fill_intervals(lk__replicates *r, lk_verification *v, lk_error *err) {
+    v->accuracy_interval = lk__percentiles(r->accuracy, r->count);
+    v->auc_interval = lk__percentiles(r->auc, r->count);
+    v->eer_interval = lk__percentiles(r->eer, r->count);
+    for (int i = 0; i < LK_FAR_COUNT; i++)
+        if (isfinite(v->tar_at_far[i])) v->tar_interval[i] = lk__percentiles(r->tar[i], r->count);
+    if (r->band_count == 0) return LK_OK;
+    v->band = malloc(r->band_count * sizeof *v->band);
+    if (!v->band) return lk__fail_memory(err, r->band_count * sizeof *v->band, "the band");
+    v->band_count = r->band_count;
+    for (size_t i = 0; i < r->band_count; i++)
+        v->band[i] = (lk_band){r->band_far[i], lk__percentiles(r->band + i * r->count, r->count)};
+    return LK_OK;
+}
+
+static lk_status measure_intervals(const lk__trial *trial, const lk__sorted *sorted,
+                                   const lk_bootstrap *bootstrap, const double *threshold, lk_verification *v,
+                                   lk_error *err) {
+    lk__draws draws;
+    lk_status status = lk__draws_make(trial, bootstrap, &draws, err);
+    if (status != LK_OK) return status;
+    if (draws.replicates > 0) {
+        lk__replicates replicates = {0};
+        status = lk__replicates_measure(trial, sorted, threshold, &draws, &replicates, err);
+        if (status == LK_OK) status = fill_intervals(&replicates, v, err);
+        lk__replicates_free(&replicates);
+    }
+    lk__draws_free(&draws);
+    return status;
+}
+
+lk_status lk_verification_measure(const lk_trial *given, const lk_bootstrap *bootstrap, lk_verification *out,
+                                  lk_error *err) {
+    lk__trial trial;
+    lk_status status = lk__trial_open(given, &trial, err);
+    if (status != LK_OK) return status;
+    lk__sorted sorted = {0};
+    lk_verification v = {0};
+    double *threshold = NULL;
+    status = lk__scores_sort(&trial, &sorted, err);
+    if (status == LK_OK) status = lk__verification_figures(&trial, &sorted, &v, &threshold, err);
+    if (status == LK_OK) status = measure_intervals(&trial, &sorted, bootstrap, threshold, &v, err);
+    if (status == LK_OK)
+        *out = v;
+    else
+        lk_verification_free(&v);
+    free(threshold);
+    lk__scores_free(&sorted);
+    lk__trial_close(&trial);
     return status;
 }
 
 void lk_verification_free(lk_verification *verification) {
     if (!verification) return;
     free(verification->roc);
+    free(verification->band);
     *verification = (lk_verification){0};
 }

@@ -17,11 +17,25 @@ static void assert_near(double got, double want) {
     if (!(fabs(got - want) <= TINY)) fail_msg("got %.15g, want %.15g", got, want);
 }
 
+/* Pairs of which only the score is known: all of the same two photos. */
+static lk_status measure_scores(const float *cosine, const int *same, const int *fold, size_t n,
+                                lk_verification *out, lk_error *err) {
+    lk_pair *pairs = calloc(n + 1, sizeof *pairs);
+    assert_non_null(pairs);
+    for (size_t i = 0; i < n; i++) pairs[i] = (lk_pair){fold[i], same[i], 0, 1};
+    const lk_trial trial = {.photos = 2, .pairs = pairs, .cosine = cosine, .count = n};
+    lk_status status = lk_verification_measure(&trial, NULL, out, err);
+    free(pairs);
+    return status;
+}
+
 static lk_verification measure(const float *cosine, const int *same, const int *fold, size_t n) {
     lk_verification v;
     lk_error err = {0};
-    if (lk_verification_measure(cosine, same, fold, n, &v, &err) != LK_OK) fail_msg("%s", err.message);
+    if (measure_scores(cosine, same, fold, n, &v, &err) != LK_OK) fail_msg("%s", err.message);
     assert_int_equal(v.pairs, n);
+    assert_int_equal(v.band_count, 0); /* without a bootstrap nothing has an interval */
+    assert_true(isnan(v.accuracy_interval.low) && isnan(v.auc_interval.high) && isnan(v.eer_interval.low));
     return v;
 }
 
@@ -38,18 +52,21 @@ static void perfect_separation(void **state) {
     assert_near(v.threshold, ((double)0.8f + (double)0.3f) / 2);
     assert_near(v.accuracy, 1);
     assert_near(v.accuracy_se, 0);
-    assert_int_equal(v.roc_count, 5);
+    assert_int_equal(v.roc_count, 3); /* (0, 0), up to (0, 1), right to (1, 1) */
     assert_true(v.roc[0].threshold > (double)0.9f && isfinite(v.roc[0].threshold));
     assert_near(v.roc[0].far, 0);
     assert_near(v.roc[0].tar, 0);
-    assert_near(v.roc[2].threshold, (double)0.8f);
-    assert_near(v.roc[2].far, 0);
+    assert_near(v.roc[1].threshold, (double)0.8f);
+    assert_near(v.roc[1].far, 0);
+    assert_near(v.roc[1].tar, 1);
+    assert_near(v.roc[2].threshold, (double)0.1f);
+    assert_near(v.roc[2].far, 1);
     assert_near(v.roc[2].tar, 1);
-    assert_near(v.roc[4].threshold, (double)0.1f);
-    assert_near(v.roc[4].far, 1);
-    assert_near(v.roc[4].tar, 1);
-    for (int i = 0; i < LK_FAR_COUNT; i++)
+    for (int i = 0; i < LK_FAR_COUNT; i++) {
         assert_true(isnan(v.tar_at_far[i])); /* two different pairs say nothing */
+        assert_true(isnan(v.threshold_at_far[i]) && isnan(v.tar_interval[i].low));
+        assert_true(v.few_at_far[i]);
+    }
     lk_verification_free(&v);
     assert_null(v.roc);
     lk_verification_free(NULL);
@@ -157,6 +174,9 @@ static void tar_at_far_needs_enough_pairs(void **state) {
     assert_near(v.tar_at_far[1], 0.5);  /* 10: down to 990, so 950.5 is out */
     assert_near(v.tar_at_far[2], 0.5);  /* one allowed, and the tie at 999 is exactly one */
     assert_true(isnan(v.tar_at_far[3]));
+    assert_true(v.threshold_at_far[0] == 900 && v.threshold_at_far[1] == 990 && v.threshold_at_far[2] == 999);
+    assert_true(isnan(v.threshold_at_far[3]));
+    assert_true(!v.few_at_far[0] && v.few_at_far[1] && v.few_at_far[3]); /* 30 and 3000 would be enough */
     lk_verification_free(&v);
 
     same[0] = 1; /* 999 different pairs: too few to say anything at 1e-3 */
@@ -178,7 +198,24 @@ static void tar_is_zero_when_the_top_is_tied(void **state) {
     for (int i = 0; i < N; i++) same[i] = i % 2;
     lk_verification v = measure(cosine, same, fold, N);
     assert_near(v.tar_at_far[0], 0);
+    assert_true(v.threshold_at_far[0] > 0 && isfinite(v.threshold_at_far[0]));
     assert_true(isnan(v.tar_at_far[1]));
+    lk_verification_free(&v);
+}
+
+/* 100 bins from -1 to 1: an edge belongs to the bin above it, and what lies outside to the last. */
+static void histograms_of_both_labels(void **state) {
+    (void)state;
+    const float cosine[] = {-1.0000001f, -1, -0.985f, 0, 0.01f, 0.5f, 0.999f, 1.0000001f};
+    const int same[] = {0, 0, 0, 0, 0, 1, 1, 1}, fold[8] = {0};
+    lk_verification v = measure(cosine, same, fold, 8);
+    assert_int_equal(v.different_bin[0], 3);
+    assert_int_equal(v.different_bin[50], 2);
+    assert_int_equal(v.same_bin[75], 1);
+    assert_int_equal(v.same_bin[99], 2);
+    size_t total = 0;
+    for (int i = 0; i < LK_BINS; i++) total += v.same_bin[i] + v.different_bin[i];
+    assert_int_equal(total, 8);
     lk_verification_free(&v);
 }
 
@@ -188,12 +225,12 @@ static void assert_refused(const float *cosine, const int *same, const int *fold
                            const char *word) {
     lk_verification untouched = {.pairs = 77};
     lk_error err = {0};
-    assert_int_equal(lk_verification_measure(cosine, same, fold, n, &untouched, &err), status);
+    assert_int_equal(measure_scores(cosine, same, fold, n, &untouched, &err), status);
     assert_int_equal(err.status, status);
     if (!strstr(err.message, word)) fail_msg("'%s' not in: %s", word, err.message);
     assert_int_equal(untouched.pairs, 77);
     assert_null(untouched.roc);
-    assert_int_equal(lk_verification_measure(cosine, same, fold, n, &untouched, NULL), status);
+    assert_int_equal(measure_scores(cosine, same, fold, n, &untouched, NULL), status);
 }
 
 static void refuses_what_cannot_be_measured(void **state) {
@@ -264,37 +301,64 @@ static void check_accuracy(const lk_verification *v, const float *c, const int *
     assert_true(v->threshold == brute_threshold(c, same, fold, n, -1));
 }
 
-static void check_curve(const lk_verification *v, const float *c, const int *same, size_t n) {
-    double wins = 0, tar_at[LK_FAR_COUNT] = {0}, different = (double)(n - v->same);
-    size_t distinct = 0;
+static int falling(const void *a, const void *b) {
+    float x = *(const float *)a, y = *(const float *)b;
+    return (x < y) - (x > y);
+}
+
+/* Each threshold by counting all pairs: (1 +) distinct scores. */
+static size_t brute_roc(const float *c, const int *same, size_t n, lk_roc_point *roc) {
+    float sorted[512];
+    size_t count = 1, total[2] = {0};
+    memcpy(sorted, c, n * sizeof *c);
+    qsort(sorted, n, sizeof *sorted, falling);
+    for (size_t i = 0; i < n; i++) total[same[i]]++;
+    roc[0] = (lk_roc_point){nextafter((double)sorted[0], INFINITY), 0, 0};
     for (size_t i = 0; i < n; i++) {
-        size_t accepted[2] = {0}, earlier = 0;
-        for (size_t j = 0; j < n; j++) {
-            if (same[i] && !same[j]) wins += c[i] > c[j] ? 1 : c[i] == c[j] ? 0.5 : 0;
-            accepted[same[j]] += c[j] >= c[i];
-            earlier += j < i && c[j] == c[i];
-        }
-        double far = (double)accepted[0] / different, tar = (double)accepted[1] / (double)v->same;
-        for (int l = 0; l < LK_FAR_COUNT; l++)
-            if (far <= lk_far_level(l)) tar_at[l] = fmax(tar_at[l], tar);
-        if (earlier) continue;
-        distinct++;
-        size_t found = 0;
-        for (size_t p = 0; p < v->roc_count; p++)
-            if (v->roc[p].threshold == (double)c[i]) {
-                found++;
-                assert_near(v->roc[p].far, far);
-                assert_near(v->roc[p].tar, tar);
-            }
-        assert_int_equal(found, 1);
+        if (i > 0 && sorted[i] == sorted[i - 1]) continue;
+        size_t accepted[2] = {0};
+        for (size_t j = 0; j < n; j++) accepted[same[j]] += c[j] >= sorted[i];
+        roc[count++] = (lk_roc_point){(double)sorted[i], (double)accepted[0] / (double)total[0],
+                                      (double)accepted[1] / (double)total[1]};
     }
-    assert_int_equal(v->roc_count, distinct + 1);
+    return count;
+}
+
+static bool turns(const lk_roc_point *a, const lk_roc_point *b, const lk_roc_point *c) {
+    return fabs((b->far - a->far) * (c->tar - b->tar) - (c->far - b->far) * (b->tar - a->tar)) > TINY;
+}
+
+static void check_curve(const lk_verification *v, const float *c, const int *same, size_t n) {
+    double wins = 0, different = (double)(n - v->same);
+    for (size_t i = 0; i < n; i++)
+        for (size_t j = 0; j < n; j++)
+            if (same[i] && !same[j]) wins += c[i] > c[j] ? 1 : c[i] == c[j] ? 0.5 : 0;
     assert_near(v->auc, wins / (different * (double)v->same));
-    for (int l = 0; l < LK_FAR_COUNT; l++)
-        if (different < round(1 / lk_far_level(l)))
-            assert_true(isnan(v->tar_at_far[l]));
-        else
-            assert_near(v->tar_at_far[l], tar_at[l]);
+
+    lk_roc_point roc[513];
+    size_t count = brute_roc(c, same, n, roc), kept = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (i > 0 && i + 1 < count && !turns(&roc[i - 1], &roc[i], &roc[i + 1])) continue;
+        assert_true(kept < v->roc_count);
+        assert_true(v->roc[kept].threshold == roc[i].threshold);
+        assert_near(v->roc[kept].far, roc[i].far);
+        assert_near(v->roc[kept].tar, roc[i].tar);
+        kept++;
+    }
+    assert_int_equal(v->roc_count, kept);
+
+    for (int l = 0; l < LK_FAR_COUNT; l++) {
+        size_t best = 0;
+        for (size_t i = 0; i < count; i++)
+            if (roc[i].far <= lk_far_level(l)) best = i;
+        assert_true(v->few_at_far[l] == (different < 30 * round(1 / lk_far_level(l))));
+        if (different < round(1 / lk_far_level(l))) {
+            assert_true(isnan(v->tar_at_far[l]) && isnan(v->threshold_at_far[l]));
+        } else {
+            assert_near(v->tar_at_far[l], roc[best].tar);
+            assert_true(v->threshold_at_far[l] == roc[best].threshold);
+        }
+    }
 }
 
 static void check_roc_shape_and_eer(const lk_verification *v) {
@@ -380,6 +444,7 @@ int main(void) {
         cmocka_unit_test(standard_error_is_that_of_the_mean),
         cmocka_unit_test(tar_at_far_needs_enough_pairs),
         cmocka_unit_test(tar_is_zero_when_the_top_is_tied),
+        cmocka_unit_test(histograms_of_both_labels),
         cmocka_unit_test(refuses_what_cannot_be_measured),
         cmocka_unit_test(agrees_with_brute_force_on_ties),
         cmocka_unit_test(order_does_not_matter),
