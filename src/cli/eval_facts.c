@@ -14,7 +14,7 @@ static json_t *count_of(size_t count) {
 /* Name of the ready net with this text, or null: a net of the user's own. */
 static json_t *net_name(const lk_model *model) {
     const char *text = lk_model_metadata(model, "net"), *name;
-    for (int i = 0; text && (name = lk_net_name(i)); i++)
+    for (size_t i = 0; text && (name = lk_net_name(i)); i++)
         if (strcmp(lk_net_text(name), text) == 0) return cli_json_text(name);
     return json_null();
 }
