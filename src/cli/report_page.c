@@ -100,6 +100,21 @@ static const char SUSPECTS[] =
     "background:var(--muted)}\n"
     ".bar b{position:absolute;top:-3px;bottom:-3px;width:2px;margin-left:-1px;background:var(--text)}\n";
 
+static const char RUN[] =
+    ".state{display:flex;flex-wrap:wrap;align-items:baseline;gap:4px 12px;margin:0}.state strong{"
+    "font-size:1.1rem}\n"
+    ".done{display:block;height:8px;border-radius:4px;background:var(--plain-bg);margin:12px 0 4px;"
+    "overflow:hidden}.done i{display:block;height:100%;background:var(--accent)}\n"
+    ".triplets{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,330px),1fr));gap:16px;"
+    "margin:16px 0;padding:0;list-style:none}.triplets .card{margin:0}\n"
+    ".three{display:grid;grid-template-columns:repeat(3,minmax(0,1fr));gap:10px;margin-top:10px}"
+    ".three .photo{max-width:100%}\n"
+    ".three figcaption{margin:6px 0 0;font-size:.84rem;line-height:1.35}\n"
+    ".facts th{text-align:left;vertical-align:top}.facts td{text-align:left;white-space:normal;"
+    "overflow-wrap:anywhere;width:100%}\n"
+    ".command{margin:0;font:.84rem/1.5 ui-monospace,monospace;white-space:pre-wrap;"
+    "overflow-wrap:anywhere}\n";
+
 /* Last, to overrule the rest on phones and on paper. */
 static const char MEDIA[] =
     "@media (max-width:560px){header,main,footer{padding-left:14px;padding-right:14px}.card{"
@@ -120,16 +135,22 @@ static void write_date(FILE *out) {
 }
 
 void report_page_begin(FILE *out, const char *title) {
+    report_page_begin_again(out, title, 0);
+}
+
+void report_page_begin_again(FILE *out, const char *title, int seconds) {
     fputs("<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
           "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src "
           "'unsafe-inline'; "
           "img-src data:\">\n"
           "<meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">\n"
-          "<meta name=\"robots\" content=\"noindex\">\n<title>",
+          "<meta name=\"robots\" content=\"noindex\">\n",
           out);
+    if (seconds > 0) fprintf(out, "<meta http-equiv=\"refresh\" content=\"%d\">\n", seconds);
+    fputs("<title>", out);
     svg_text_write(out, title);
-    fprintf(out, "</title>\n<style>\n%s%s%s%s%s</style>\n</head>\n<body>\n<header>\n<h1>", COLOURS, LAYOUT,
-            CHARTS, SUSPECTS, MEDIA);
+    fprintf(out, "</title>\n<style>\n%s%s%s%s%s%s</style>\n</head>\n<body>\n<header>\n<h1>", COLOURS, LAYOUT,
+            CHARTS, SUSPECTS, RUN, MEDIA);
     svg_text_write(out, title);
     fputs("</h1>\n<p class=\"muted\">likeness " LK_VERSION ", ", out);
     write_date(out);
@@ -137,14 +158,16 @@ void report_page_begin(FILE *out, const char *title) {
 }
 
 void report_page_end(FILE *out) {
-    fputs("</main>\n<footer>\n<p><strong>A suspect is a lead, not an identification.</strong> A cosine says "
-          "how alike two "
-          "photos are to one network. It does not say who someone is: strangers can look alike, photos can "
-          "be poor, and a "
-          "network is worse with people unlike those it was trained on. Have a person look, and look for "
-          "other evidence, "
-          "before anything is done that touches someone.</p>\n"
-          "<p class=\"muted small\">This page holds photos of people. Keep it and pass it on as you would "
+    report_page_end_with(
+        out, "<strong>A suspect is a lead, not an identification.</strong> A cosine says how alike two "
+             "photos are to one network. It does not say who someone is: strangers can look alike, photos "
+             "can be poor, and a network is worse with people unlike those it was trained on. Have a person "
+             "look, and look for other evidence, before anything is done that touches someone.");
+}
+
+void report_page_end_with(FILE *out, const char *caution) {
+    fprintf(out, "</main>\n<footer>\n<p>%s</p>\n", caution);
+    fputs("<p class=\"muted small\">This page holds photos of people. Keep it and pass it on as you would "
           "the photos "
           "themselves.</p>\n</footer>\n</body>\n</html>\n",
           out);
@@ -180,23 +203,27 @@ static lk_status load_photo(const char *root, const char *path, lk_image **out) 
     return status == LK_NOT_FOUND ? lk_image_load(path, out, NULL) : status;
 }
 
-/* The central square: photos of faces have the face there, and squares line up. */
-static lk_status make_thumbnail(const char *root, const char *path, uint8_t **jpeg, size_t *size) {
+static lk_status make_thumbnail(const char *root, const char *path, lk_crop crop, uint8_t **jpeg,
+                                size_t *size) {
     lk_image *photo = NULL, *small = NULL;
-    lk_crop square = {.centre = 1};
     lk_status status = load_photo(root, path, &photo);
-    if (status == LK_OK) status = lk_image_crop(photo, square, THUMBNAIL, THUMBNAIL, &small, NULL);
+    if (status == LK_OK) status = lk_image_crop(photo, crop, THUMBNAIL, THUMBNAIL, &small, NULL);
     if (status == LK_OK) status = lk_image_encode_jpeg(small, THUMBNAIL_QUALITY, jpeg, size, NULL);
     lk_image_free(photo);
     lk_image_free(small);
     return status;
 }
 
+/* The central square: photos of faces have the face there, and squares line up. */
 void report_photo_write(FILE *out, report_photos *photos, const char *path) {
+    report_crop_write(out, photos, path, (lk_crop){.centre = 1});
+}
+
+void report_crop_write(FILE *out, report_photos *photos, const char *path, lk_crop crop) {
     uint8_t *jpeg = NULL;
     size_t size = 0;
     photos->shown++;
-    lk_status status = make_thumbnail(photos->root, path, &jpeg, &size);
+    lk_status status = make_thumbnail(photos->root, path, crop, &jpeg, &size);
     if (status == LK_OK) {
         fprintf(out, "<img class=\"photo\" width=\"%d\" height=\"%d\" alt=\"Photo ", THUMBNAIL, THUMBNAIL);
         svg_text_write(out, report_base_name(path));
