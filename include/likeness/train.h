@@ -78,6 +78,37 @@ typedef struct lk_train_progress {
     const char *note;                            /* a warning or event, NULL when there is none */
 } lk_train_progress;
 
+/* ---- a closer look at a run, as a page about it shows (likeness train --report) ------------------- */
+
+enum { LK_LOOK_BINS = 50, LK_LOOK_TRIPLETS = 12 };
+
+/* An anchor, its furthest positive and its nearest negative of the batch, whatever mining learns from. */
+typedef struct lk_look_triplet {
+    size_t anchor, positive, negative; /* photos of the data set */
+    double distance_positive, distance_negative, loss;
+    size_t step; /* the distances are those of this step, of the photos as augmented in it */
+} lk_look_triplet;
+
+/* All of it is valid during the call only. With several ranks the pairs and triplets are those of rank 0's
+ * anchors: a fair sample of all, for any rank's people are drawn alike. */
+typedef struct lk_train_look {
+    const lk_train_progress *progress; /* the last one that was told */
+    const lk_error *end; /* NULL while it goes on; then how it ended: LK_OK, LK_STOPPED, LK_DIVERGED, ... */
+    /* Of the steps from first_step to last_step, the last one or two times look_minutes: all pairs of each
+     * batch by their L2 distance, in equal bins from 0 to 2; and the triplets with the highest loss, highest
+     * first, nobody in two of them. */
+    size_t first_step, last_step;
+    size_t positive_bin[LK_LOOK_BINS], negative_bin[LK_LOOK_BINS];
+    size_t triplet_count;
+    const lk_look_triplet *triplets;
+    /* The last validation: its step, and each pair's cosine and whether it is of one person (0 or 1). */
+    size_t validation_step, pair_count; /* no pairs: none yet */
+    const float *cosine;
+    const int *same;
+    const lk_dataset *dataset;
+    size_t people, photos, validation_people, excluded; /* trained on, kept for validation, left out */
+} lk_train_look;
+
 typedef struct lk_train_options {
     const lk_source *sources;
     size_t source_count;
@@ -118,6 +149,11 @@ typedef struct lk_train_options {
     int (*stop)(void *context);
     /* A photo that could not be read; it is left out and training goes on. May be NULL. */
     void (*bad_photo)(void *context, const char *path, const lk_error *why);
+    /* Called on rank 0 about a second after the start, then every look_minutes, each time after progress();
+     * and once at the end, however training ended, if it had begun. Training waits for it. NULL: nothing of
+     * it is computed. The model is the same to the bit with and without. */
+    void (*look)(void *context, const lk_train_look *look);
+    double look_minutes;
     void *context;
 } lk_train_options;
 

@@ -3,7 +3,7 @@
  *
  * Started by mpirun, N of these train one net (ranks_mpi.c). Rank 0 reads the command line first and the
  * others follow when it stands, so that a mistake is told once; it alone shows progress and writes. */
-#include "cli.h"
+#include "report.h"
 
 #include <errno.h>
 #include <math.h>
@@ -20,6 +20,8 @@ typedef struct train_options {
     const char *detector;
     char *net_text; /* of a net read from a file */
     cli_bad bad;
+    const char *page;
+    report_run *run; /* of the page; NULL: none is written, or not by this rank */
     cli_ranks *ranks;
     bool first; /* rank 0, or alone */
     bool stop_told;
@@ -46,6 +48,7 @@ enum {
     KEY_VALIDATE,
     KEY_EXCLUDE,
     KEY_LOG,
+    KEY_REPORT,
     KEY_RESUME,
     KEY_CHECKPOINT,
     KEY_VALIDATE_MINUTES,
@@ -104,6 +107,8 @@ static const struct argp_option option_list[] = {
     {"precision", CLI_KEY_PRECISION, "NAME", 0,
      "f32, or bf16: half the memory, and faster on processors that know it; the weights stay f32", 5},
     {"log", KEY_LOG, "CSV", 0, "Write progress to this file too", 6},
+    {"report", KEY_REPORT, "HTML", 0,
+     "Write a page about the run, anew each minute: curves, distances, validation, the hardest photos", 6},
     {"checkpoint-minutes", KEY_CHECKPOINT, "M", 0, "Time between checkpoints (MODEL.checkpoint)", 6},
     {"validate-minutes", KEY_VALIDATE_MINUTES, "M", 0, "Time between validations", 6},
     {"resume", KEY_RESUME, 0, 0, "Go on from MODEL.checkpoint, with the options it was begun with", 6},
@@ -165,6 +170,9 @@ static void parse_end(train_options *o, struct argp_state *state) {
     if (o->baseline && (o->train.init || o->train.resume))
         argp_error(state, "--baseline is computed at once: it takes no --init and no --resume");
     if (o->train.init && !o->net_given) o->train.net = NULL; /* the model's own */
+    if (o->page && (o->baseline || strcmp(o->page, "-") == 0))
+        argp_error(state, o->baseline ? "--baseline is computed at once: it takes no --report"
+                                      : "--report needs a file: it is written again and again");
     if (o->detector && !o->detect) argp_error(state, "--detector belongs to --detect");
     if (o->detect) {
         if (o->crop_given) argp_error(state, "--detect finds the faces: it takes no --crop");
@@ -192,6 +200,7 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
     case KEY_BASELINE: o->baseline = arg; return 0;
     case KEY_EXCLUDE: o->train.exclude = arg; return 0;
     case KEY_LOG: o->train.log = arg; return 0;
+    case KEY_REPORT: o->page = arg; return 0;
     case KEY_RESUME: o->train.resume = 1; return 0;
     case KEY_VALIDATE: cli_sources_add(&o->validate, arg, state); return 0;
     case CLI_KEY_CROP:
@@ -233,7 +242,8 @@ static int net_read(train_options *o) {
 }
 
 static int on_progress(void *context, const lk_train_progress *p) {
-    (void)context;
+    train_options *o = context;
+    if (o->run) report_run_progress(o->run, p);
     if (p->note) cli_say("%s", p->note);
     char left[32], validation[48] = "";
     if (isfinite(p->validation_accuracy))
@@ -257,6 +267,21 @@ static int on_stop(void *context) {
 static void on_bad_photo(void *context, const char *path, const lk_error *why) {
     train_options *o = context;
     cli_bad_add(&o->bad, path, why);
+    if (o->run) report_run_bad_photo(o->run, path, why);
+}
+
+static void on_look(void *context, const lk_train_look *look) {
+    train_options *o = context;
+    report_run_look(o->run, look);
+}
+
+/* The page is rank 0's. */
+static int begin_page(train_options *o) {
+    if (!o->page || !o->first) return CLI_OK;
+    report_run_options page = {o->page, o->train.recipe, mining_names[o->train.mining],
+                               optimizer_names[o->train.optimizer], &o->train};
+    o->train.look = on_look;
+    return report_run_begin(&page, &o->run);
 }
 
 static void tell_model(const char *path) {
@@ -309,6 +334,11 @@ static int train(train_options *o, const char *command) {
     cli_catch_signals();
     o->go_on = cli_format("%s%s", command, t->resume ? "" : " --resume");
     begin_ranks(o);
+    int code = begin_page(o);
+    if (code != CLI_OK) {
+        cli_ranks_fail(o->ranks, code, NULL);
+        return code;
+    }
     lk_error err = {0};
     lk_status status = o->baseline ? lk_train_eigenfaces(t, &err) : lk_train(t, &err);
     cli_bad_finish(&o->bad, true);
@@ -465,6 +495,7 @@ int cmd_train(int argc, char **argv) {
     if (o.first && code == CLI_OK) cli_ranks_meet(o.ranks);
     if (code == CLI_OK) code = train(&o, command);
     cli_ranks_end(o.ranks);
+    report_run_free(o.run);
     cli_sources_free(&o.sources);
     cli_sources_free(&o.validate);
     free(o.net_text);

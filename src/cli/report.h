@@ -1,6 +1,8 @@
-/* report.h: the parts of the page that likeness report writes. One file reads and shows one kind of result:
+/* report.h: the parts of the pages that likeness report, and train while it runs, write. One file reads and
+ * shows one kind of result:
  *
  *   cmd_report.c       options; reads everything, then writes the page
+ *   report_run.c       a run of train  ->  its own page, written anew each minute
  *   report_page.c      head, style sheet, foot, thumbnails
  *   report_training.c  CSV of train         ->  curves
  *   report_eval.c      JSON of eval         ->  tables, ROC, CMC and more, in report_eval_*.c
@@ -17,6 +19,8 @@
 /* ---- page (report_page.c) ------------------------------------------------------------------------ */
 
 void report_page_begin(FILE *out, const char *title);
+/* The same, to be loaded again by the browser after so many seconds; 0: never. */
+void report_page_begin_again(FILE *out, const char *title, int seconds);
 void report_page_end(FILE *out);
 /* The same with a caution of one's own, HTML. */
 void report_page_end_with(FILE *out, const char *caution);
@@ -62,6 +66,10 @@ typedef struct report_log {
 /* 0, or an exit code after saying why; so with the other loads. */
 int report_log_load(const char *path, report_log *out);
 void report_log_free(report_log *log);
+/* One more row. Rows of steps that are done again, by a run resumed from its checkpoint, give way to it. */
+void report_log_add(report_log *log, const double row[REPORT_COLUMNS]);
+/* The charts alone. */
+void report_curves_write(FILE *out, const report_log *logs, size_t count);
 void report_training_write(FILE *out, const report_log *logs, size_t count);
 
 /* ---- figures of eval (report_eval.c; its parts are in report_eval.h) ------------------------------- */
@@ -82,5 +90,22 @@ int report_evals_page(const char *path, const char *title, json_t *const *evals,
  * of the person the photo shows, or null for a stranger. */
 int report_suspects_load(const char *path, json_t **out);
 void report_suspects_write(FILE *out, const json_t *probes, size_t limit, report_photos *photos);
+
+/* ---- a run of train (report_run.c) ---------------------------------------------------------------- */
+
+/* What the page says beside the figures; all of it is kept by reference. */
+typedef struct report_run_options {
+    const char *page, *command; /* the file; the command line */
+    const char *mining, *optimizer;
+    const lk_train_options *train;
+} report_run_options;
+typedef struct report_run report_run;
+/* Says if the page cannot be written. A run that is resumed goes on from the curves in its log. */
+int report_run_begin(const report_run_options *options, report_run **out);
+void report_run_free(report_run *run); /* NULL is fine */
+/* To be called from the functions of the same names in lk_train_options; look writes the page. */
+void report_run_progress(report_run *run, const lk_train_progress *progress);
+void report_run_bad_photo(report_run *run, const char *path, const lk_error *why);
+void report_run_look(report_run *run, const lk_train_look *look);
 
 #endif

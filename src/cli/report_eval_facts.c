@@ -69,7 +69,7 @@ static void write_value(FILE *out, const json_t *value, fact_kind kind) {
 }
 
 static void write_table(FILE *out, const report_evals *e) {
-    fputs("<div class=\"card scroll\"><table class=\"facts\">\n<thead><tr><th scope=\"col\"></th>", out);
+    fputs("<div class=\"card scroll\"><table class=\"models\">\n<thead><tr><th scope=\"col\"></th>", out);
     for (size_t i = 0; i < e->count; i++) {
         fputs("<th scope=\"col\">", out);
         svg_text_write(out, report_eval_name(e, i));

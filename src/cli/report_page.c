@@ -100,6 +100,21 @@ static const char SUSPECTS[] =
     "background:var(--muted)}\n"
     ".bar b{position:absolute;top:-3px;bottom:-3px;width:2px;margin-left:-1px;background:var(--text)}\n";
 
+static const char RUN[] =
+    ".state{display:flex;flex-wrap:wrap;align-items:baseline;gap:4px 12px;margin:0}.state strong{"
+    "font-size:1.1rem}\n"
+    ".done{display:block;height:8px;border-radius:4px;background:var(--plain-bg);margin:12px 0 4px;"
+    "overflow:hidden}.done i{display:block;height:100%;background:var(--accent)}\n"
+    ".triplets{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,330px),1fr));gap:16px;"
+    "margin:16px 0;padding:0;list-style:none}.triplets .card{margin:0}\n"
+    ".three{display:grid;grid-template-columns:repeat(3,minmax(0,1fr));gap:10px;margin-top:10px}"
+    ".three .photo{max-width:100%}\n"
+    ".three figcaption{margin:6px 0 0;font-size:.84rem;line-height:1.35}\n"
+    ".facts th{text-align:left;vertical-align:top}.facts td{text-align:left;white-space:normal;"
+    "overflow-wrap:anywhere;width:100%}\n"
+    ".command{margin:0;font:.84rem/1.5 ui-monospace,monospace;white-space:pre-wrap;"
+    "overflow-wrap:anywhere}\n";
+
 /* Pages of likeness eval. */
 static const char EVAL[] =
     "nav{display:flex;flex-wrap:wrap;gap:4px 18px;margin:4px 0 0}nav a{color:var(--accent);"
@@ -125,9 +140,8 @@ static const char EVAL[] =
     ".pair .photo{width:100%;height:auto;aspect-ratio:1}.pair figcaption{margin:4px 0 0;font-size:.76rem;"
     "line-height:1.3;color:var(--muted);overflow-wrap:anywhere}\n"
     ".cosine{font-weight:600}\n"
-    ".facts td{white-space:normal;overflow-wrap:anywhere;min-width:150px}.facts code{font-size:.76rem}\n"
-    ".command{font:.82rem/1.5 ui-monospace,\"DejaVu Sans Mono\",monospace;white-space:pre-wrap;"
-    "overflow-wrap:anywhere;margin:16px 0 0}\n";
+    ".models td{white-space:normal;overflow-wrap:anywhere;min-width:150px}.models code{font-size:.76rem}\n"
+    ".card.command{margin-top:16px}\n";
 
 /* Last, to overrule the rest on phones and on paper. */
 static const char MEDIA[] =
@@ -149,16 +163,22 @@ static void write_date(FILE *out) {
 }
 
 void report_page_begin(FILE *out, const char *title) {
+    report_page_begin_again(out, title, 0);
+}
+
+void report_page_begin_again(FILE *out, const char *title, int seconds) {
     fputs("<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
           "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src "
           "'unsafe-inline'; "
           "img-src data:\">\n"
           "<meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">\n"
-          "<meta name=\"robots\" content=\"noindex\">\n<title>",
+          "<meta name=\"robots\" content=\"noindex\">\n",
           out);
+    if (seconds > 0) fprintf(out, "<meta http-equiv=\"refresh\" content=\"%d\">\n", seconds);
+    fputs("<title>", out);
     svg_text_write(out, title);
-    fprintf(out, "</title>\n<style>\n%s%s%s%s%s%s</style>\n</head>\n<body>\n<header>\n<h1>", COLOURS, LAYOUT,
-            CHARTS, SUSPECTS, EVAL, MEDIA);
+    fprintf(out, "</title>\n<style>\n%s%s%s%s%s%s%s</style>\n</head>\n<body>\n<header>\n<h1>", COLOURS, LAYOUT,
+            CHARTS, SUSPECTS, RUN, EVAL, MEDIA);
     svg_text_write(out, title);
     fputs("</h1>\n<p class=\"muted\">likeness " LK_VERSION ", ", out);
     write_date(out);

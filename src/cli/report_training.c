@@ -61,14 +61,17 @@ static bool read_row(report_log *log, char *const *fields, const int place[REPOR
         if (place[c] >= 0 && !read_number(fields[place[c]], &row[c])) return false;
     }
     if (!isfinite(row[REPORT_STEP]) || !isfinite(row[REPORT_SECONDS])) return false;
-    /* A run resumed from its checkpoint does some steps again; the later account counts. */
+    report_log_add(log, row);
+    return true;
+}
+
+void report_log_add(report_log *log, const double row[REPORT_COLUMNS]) {
     while (log->count && log->column[REPORT_STEP][log->count - 1] >= row[REPORT_STEP]) log->count--;
     for (int c = 0; c < REPORT_COLUMNS; c++) {
         log->column[c] = cli_grow(log->column[c], log->count + 1, sizeof(double));
         log->column[c][log->count] = row[c];
     }
     log->count++;
-    return true;
 }
 
 static int read_log(FILE *file, report_log *log) {
@@ -192,7 +195,7 @@ static void write_curve(FILE *out, const curve *c, const report_log *logs, size_
     free(series);
 }
 
-void report_training_write(FILE *out, const report_log *logs, size_t count) {
+void report_curves_write(FILE *out, const report_log *logs, size_t count) {
     static const curve curves[] = {
         {"Loss",
          "Mean of max(|a\xE2\x88\x92p| \xE2\x88\x92 |a\xE2\x88\x92n| + margin, 0)",
@@ -223,16 +226,21 @@ void report_training_write(FILE *out, const report_log *logs, size_t count) {
         for (size_t i = 0; i < logs[run].count; i++)
             time[run][i] = logs[run].column[REPORT_SECONDS][i] / (minutes ? 60 : 1);
     }
+    fputs("<div class=\"charts\">\n", out);
+    for (size_t i = 0; i < sizeof curves / sizeof *curves; i++)
+        write_curve(out, &curves[i], logs, count, time,
+                    minutes ? "minutes of training" : "seconds of training");
+    fputs("</div>\n", out);
+    for (size_t run = 0; run < count; run++) free(time[run]);
+    free(time);
+}
+
+void report_training_write(FILE *out, const report_log *logs, size_t count) {
     fputs("<section aria-labelledby=\"training\">\n<h2 id=\"training\">Training</h2>\n"
           "<p class=\"muted\">Photos of one person are pulled together, photos of different people pushed "
           "apart.</p>\n",
           out);
     for (size_t run = 0; run < count; run++) write_summary(out, &logs[run], run);
-    fputs("<div class=\"charts\">\n", out);
-    for (size_t i = 0; i < sizeof curves / sizeof *curves; i++)
-        write_curve(out, &curves[i], logs, count, time,
-                    minutes ? "minutes of training" : "seconds of training");
-    fputs("</div>\n</section>\n", out);
-    for (size_t run = 0; run < count; run++) free(time[run]);
-    free(time);
+    report_curves_write(out, logs, count);
+    fputs("</section>\n", out);
 }

@@ -12,6 +12,7 @@
 #include "face/people.h"
 #include "face/train.h"
 #include "face/train_data.h"
+#include "face/trained.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -115,12 +116,18 @@ static lk_status write(eigen *e, lk_error *err) {
     snprintf(data, sizeof data, "%d photos of %zu people; %zu people kept for validation, %zu excluded", e->n,
              e->people.people, e->people.kept_count, e->people.excluded);
     snprintf(validated, sizeof validated, "%.4f", accuracy);
-    lk__meta notes[3];
+    lk__trained trained = {0};
+    status = lk__trained_list(&e->people, 1, NULL, NULL, &trained, err);
+    if (status != LK_OK) return status;
+    lk__meta notes[3 + LK__TRAINED_NOTES];
     size_t n = 0;
     notes[n++] = (lk__meta){"data", data};
     if (isfinite(accuracy)) notes[n++] = (lk__meta){"validation_accuracy", validated};
     if (o->recipe) notes[n++] = (lk__meta){"recipe", o->recipe};
-    return lk__model_write(o->output, net, &e->weights, threshold, o->crop, o->aligned, notes, n, err);
+    n += lk__trained_notes(&trained, notes + n);
+    status = lk__model_write(o->output, net, &e->weights, threshold, o->crop, o->aligned, notes, n, err);
+    lk__trained_free(&trained);
+    return status;
 }
 
 lk_status lk_train_eigenfaces(const lk_train_options *options, lk_error *err) {

@@ -49,6 +49,8 @@ lk_status lk__loader_start(const lk__loader_options *options, uint64_t first_ste
  * (batch), valid until the next call. NO_MEMORY if a worker failed for good, IO if no photo can be read any
  * more. */
 lk_status lk__loader_next(lk__loader *loader, const float **pixels, const uint32_t **label, lk_error *err);
+/* Could this photo not be read? Then another stood in for it. */
+bool lk__loader_is_bad(lk__loader *loader, size_t photo);
 /* Seconds lk__loader_next has spent waiting: should stay near 0. */
 double lk__loader_waited(const lk__loader *loader);
 /* At any time, also with batches half made. NULL is a no-op. */

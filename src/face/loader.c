@@ -50,7 +50,7 @@ static lk_status make_face(const lk__loader *l, size_t photo, lk__random random,
     return status;
 }
 
-static bool is_bad(lk__loader *l, size_t photo) {
+bool lk__loader_is_bad(lk__loader *l, size_t photo) {
     pthread_mutex_lock(&l->lock);
     bool bad = l->bad[photo] != 0;
     pthread_mutex_unlock(&l->lock);
@@ -103,7 +103,7 @@ static void fill(void *context, lk__feed *feed, uint64_t step, int place, int sl
         }
         size_t candidate =
             i == 0 ? photo : first + (photo - first + 1 + (start + i - 1) % (count - 1)) % count;
-        if (is_bad(l, candidate)) continue;
+        if (lk__loader_is_bad(l, candidate)) continue;
         lk_error why;
         lk__random random = lk__random_stream(o->seed, step, stream, STREAM_AUGMENT);
         if (make_face(l, candidate, random, out, &why) == LK_OK) {

@@ -19,9 +19,11 @@
 #include "contrast/contrast.h"
 #include "face/checkpoint.h"
 #include "face/face.h"
+#include "face/look.h"
 #include "face/model.h"
 #include "face/ranks.h"
 #include "face/train_data.h"
+#include "face/trained.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -46,6 +48,8 @@ typedef struct trainer {
     lk__loader *loader;
     lk_embedder *embedder;
     lk__validation *validation;
+    lk__trained trained; /* rank 0 only */
+    lk__look *look;      /* rank 0, and only if somebody looks */
 
     uint32_t *label; /* (whole): place in the batch / photos; a person is in a batch once, so this tells them
                         apart */
@@ -60,8 +64,8 @@ typedef struct trainer {
     FILE *log;
 
     /* since the last report */
-    double report_at, report_seconds, validated_at, saved_at, began, began_seconds;
-    uint64_t report_step;
+    double report_at, report_seconds, validated_at, saved_at, looked_at, began, began_seconds;
+    uint64_t report_step, validated_step;
     lk__triplet_stats sums;
     size_t sum_steps;
     lk_train_progress last;
@@ -199,6 +203,13 @@ static lk_status check_output(trainer *t, lk_error *err) {
     return status;
 }
 
+/* A person of one photo is in no triplet; and without a step nobody is trained on. */
+static lk_status list_trained(trainer *t, lk_error *err) {
+    const lk_train_options *o = t->options;
+    size_t least = o->minutes > 0 || o->epochs > 0 ? 2 : 0;
+    return rank_of(t) == 0 ? lk__trained_list(&t->people, least, t->init, o->init, &t->trained, err) : LK_OK;
+}
+
 /* From random, from a model or from a checkpoint: rank 0 knows, and all begin with the same bits. */
 static lk_status begin(trainer *t, lk_error *err) {
     const lk_train_options *o = t->options;
@@ -226,6 +237,7 @@ static lk_status set_up(trainer *t, lk_error *err) {
     lk_status status = check_output(t, err);
     if (status == LK_OK) status = open_people(t, err);
     if (status == LK_OK) status = make_net(t, err);
+    if (status == LK_OK) status = list_trained(t, err);
     if (status == LK_OK) status = make_buffers(t, err);
     if (status == LK_OK) status = begin(t, err);
     if (status == LK_OK && rank_of(t) == 0)
@@ -238,11 +250,16 @@ static lk_status set_up(trainer *t, lk_error *err) {
                 .batch = t->batch, .training = true, .precision = o->precision, .ranks = o->ranks},
             &t->net, err);
         if (status == LK_OK) status = start_loader(t, err);
+        if (status == LK_OK && o->look && rank_of(t) == 0)
+            status = lk__look_new(t->people.set, t->sampler, t->loader, (size_t)t->whole, o->margin,
+                                  t->state.step + 1, &t->look, err);
     }
     return status;
 }
 
 static void tear_down(trainer *t) {
+    lk__look_free(t->look);
+    lk__trained_free(&t->trained);
     lk__loader_stop(t->loader);
     lk__net_free(t->net);
     lk_embedder_free(t->embedder);
@@ -298,6 +315,7 @@ static void contrast(trainer *t, double part, const float *vectors, lk__triplet_
     }
     lk__batch batch = batch_of(t, vectors);
     lk__distances(&batch, t->distance);
+    if (t->look) lk__look_batch(t->look, t->state.step + 1, &batch, t->distance);
     lk__random random = lk__random_stream(o->seed, 'm', t->state.step, 0);
     lk_mining mining =
         o->mining == LK_MINING_BATCH_HARD && part < o->semi_hard_share ? LK_MINING_SEMI_HARD : o->mining;
@@ -401,8 +419,29 @@ static lk_status validate(trainer *t, lk_error *err) {
     lk_status status =
         lk__validation_measure(t->validation, t->embedder, &t->state.accuracy, &t->state.threshold, err);
     t->validated_at = lk__seconds();
+    t->validated_step = t->state.step;
     t->report_seconds += t->validated_at - began; /* the rate is that of training */
     return status;
+}
+
+/* `end` NULL: the run goes on. */
+static void look(trainer *t, const lk_error *end) {
+    const lk__train_data *d = &t->people;
+    double began = lk__seconds();
+    lk_train_look seen = {.progress = &t->last,
+                          .end = end,
+                          .validation_step = t->validated_step,
+                          .dataset = d->set,
+                          .people = d->people,
+                          .photos = d->photos,
+                          .validation_people = d->kept_count,
+                          .excluded = d->excluded};
+    seen.pair_count = lk__validation_scores(t->validation, &seen.cosine, &seen.same);
+    if (t->look) lk__look_fill(t->look, &seen);
+    t->options->look(t->options->context, &seen);
+    if (t->look) lk__look_turn(t->look);
+    t->looked_at = lk__seconds();
+    t->report_seconds += t->looked_at - began; /* as in validate() */
 }
 
 static lk_status save(trainer *t, lk_error *err) {
@@ -441,7 +480,11 @@ static lk_status loop(trainer *t, lk_error *err) {
         lk_status status = one_step(t, part, err);
         double now = lk__seconds();
         if (status == LK_OK && rank_of(t) == 0) {
-            if (now - t->report_at >= 1) report(t);
+            if (now - t->report_at >= 1) {
+                report(t);
+                if (t->look && (t->looked_at == 0 || now - t->looked_at >= 60 * o->look_minutes))
+                    look(t, NULL);
+            }
             if (now - t->validated_at >= 60 * o->validate_minutes) status = validate(t, err);
             if (status == LK_OK && now - t->saved_at >= 60 * o->checkpoint_minutes) status = save(t, err);
         }
@@ -459,13 +502,14 @@ static lk_status finish(trainer *t, lk_error *err) {
     snprintf(accuracy, sizeof accuracy, "%.4f", t->state.accuracy);
     snprintf(people, sizeof people, "%zu people, %zu photos; %zu people kept for validation, %zu excluded",
              t->people.people, t->people.photos, t->people.kept_count, t->people.excluded);
-    lk__meta notes[5];
+    lk__meta notes[5 + LK__TRAINED_NOTES];
     size_t n = 0; /* no times among them: the same run gives the same bytes */
     notes[n++] = (lk__meta){"options", t->described};
     notes[n++] = (lk__meta){"steps", steps};
     notes[n++] = (lk__meta){"data", people};
     if (isfinite(t->state.accuracy)) notes[n++] = (lk__meta){"validation_accuracy", accuracy};
     if (o->recipe) notes[n++] = (lk__meta){"recipe", o->recipe};
+    n += lk__trained_notes(&t->trained, notes + n);
     status = lk__model_write(o->output, t->net_text, &t->weights, t->state.threshold, o->crop, o->aligned,
                              notes, n, err);
     if (status == LK_OK) unlink(t->checkpoint);
@@ -477,9 +521,13 @@ lk_status lk_train(const lk_train_options *options, lk_error *err) {
     lk_status status = lk__train_options_check(options, err);
     if (status != LK_OK) return status;
     lk__threads_set(options->threads);
+    lk_error why;
+    if (!err) err = &why; /* the last look tells it */
     status = set_up(&t, err);
+    bool begun = status == LK_OK;
     if (status == LK_OK && t.net) status = loop(&t, err);
     if (status == LK_OK && rank_of(&t) == 0) status = finish(&t, err);
+    if (begun && options->look && rank_of(&t) == 0) look(&t, status == LK_OK ? &(lk_error){0} : err);
     tear_down(&t);
     return status;
 }

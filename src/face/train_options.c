@@ -29,6 +29,7 @@ void lk_train_options_init(lk_train_options *o) {
         .seed = 1,
         .checkpoint_minutes = 3,
         .validate_minutes = 2,
+        .look_minutes = 1,
     };
 }
 
@@ -54,6 +55,7 @@ lk_status lk__train_options_check(const lk_train_options *o, lk_error *err) {
         {"threads", o->threads, 0, 1024},
         {"checkpoint minutes", o->checkpoint_minutes, 0, 1e6},
         {"validate minutes", o->validate_minutes, 0, 1e6},
+        {"look minutes", o->look_minutes, 0, 1e6},
         {"mining", (double)o->mining, LK_MINING_RANDOM, LK_MINING_BATCH_HARD},
         {"optimizer", (double)o->optimizer, LK_OPTIMIZER_ADAMW, LK_OPTIMIZER_SGD},
         {"precision", (double)o->precision, LK_PRECISION_F32, LK_PRECISION_BF16},

@@ -6,7 +6,12 @@
 
 #include <stdlib.h>
 
-enum { PHOTOS_A_PERSON = 10, PHOTOS_MAX = 1200, SAME_A_PERSON = 12 };
+enum {
+    PHOTOS_A_PERSON = 10,
+    PHOTOS_MAX = 1200,
+    SAME_A_PERSON = 12,
+    PAIRS_MAX = 2 * PHOTOS_MAX * SAME_A_PERSON
+};
 
 typedef struct pair {
     uint32_t a, b;
@@ -18,6 +23,9 @@ struct lk__validation {
     lk_image **crop;  /* (photos) */
     uint32_t *person; /* (photos) */
     pair *pair;
+    float *cosine; /* (pairs): of the last measurement */
+    int *same;     /* (pairs) */
+    bool measured;
 };
 
 static lk_status read_person(lk__validation *v, const lk_dataset *dataset, size_t person,
@@ -70,8 +78,10 @@ lk_status lk__validation_new(const lk_dataset *dataset, const size_t *people, si
     lk__validation *v = calloc(1, sizeof *v);
     if (v) v->crop = calloc(PHOTOS_MAX, sizeof(lk_image *));
     if (v) v->person = calloc(PHOTOS_MAX, sizeof *v->person);
-    if (v) v->pair = calloc(2 * PHOTOS_MAX * SAME_A_PERSON, sizeof *v->pair);
-    lk_status status = v && v->crop && v->person && v->pair ? LK_OK : LK_NO_MEMORY;
+    if (v) v->pair = calloc(PAIRS_MAX, sizeof *v->pair);
+    if (v) v->cosine = calloc(PAIRS_MAX, sizeof *v->cosine);
+    if (v) v->same = calloc(PAIRS_MAX, sizeof *v->same);
+    lk_status status = v && v->crop && v->person && v->pair && v->cosine && v->same ? LK_OK : LK_NO_MEMORY;
     for (size_t i = 0; status == LK_OK && i < count; i++)
         status = read_person(v, dataset, people[i], o, width, height);
     if (status != LK_OK) {
@@ -96,6 +106,8 @@ void lk__validation_free(lk__validation *v) {
     free(v->crop);
     free(v->person);
     free(v->pair);
+    free(v->cosine);
+    free(v->same);
     free(v);
 }
 
@@ -128,7 +140,7 @@ static void best_threshold(const scored *s, size_t n, double *accuracy, double *
     *accuracy = (double)best / (double)n;
 }
 
-lk_status lk__validation_measure(const lk__validation *v, lk_embedder *embedder, double *accuracy,
+lk_status lk__validation_measure(lk__validation *v, lk_embedder *embedder, double *accuracy,
                                  double *threshold, lk_error *err) {
     size_t dim = (size_t)lk__embedder_dim(embedder);
     float *vectors = malloc(v->photos * dim * sizeof *vectors);
@@ -140,11 +152,21 @@ lk_status lk__validation_measure(const lk__validation *v, lk_embedder *embedder,
         for (size_t i = 0; i < v->pairs; i++) {
             const float *a = vectors + v->pair[i].a * dim, *b = vectors + v->pair[i].b * dim;
             scores[i] = (scored){lk_cosine(a, b, (int)dim), v->pair[i].same};
+            v->cosine[i] = (float)scores[i].cosine;
+            v->same[i] = v->pair[i].same;
         }
+        v->measured = true;
         qsort(scores, v->pairs, sizeof *scores, by_cosine);
         best_threshold(scores, v->pairs, accuracy, threshold);
     }
     free(vectors);
     free(scores);
     return status;
+}
+
+size_t lk__validation_scores(const lk__validation *v, const float **cosine, const int **same) {
+    if (!v || !v->measured) return 0;
+    *cosine = v->cosine;
+    *same = v->same;
+    return v->pairs;
 }

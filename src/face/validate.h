@@ -14,7 +14,9 @@ lk_status lk__validation_new(const lk_dataset *dataset, const size_t *people, si
                              lk_error *err);
 void lk__validation_free(lk__validation *validation);
 /* Share of the pairs told right at the best threshold, and that threshold (cosine). */
-lk_status lk__validation_measure(const lk__validation *validation, lk_embedder *embedder, double *accuracy,
+lk_status lk__validation_measure(lk__validation *validation, lk_embedder *embedder, double *accuracy,
                                  double *threshold, lk_error *err);
+/* The pairs as they were last measured, (count) each; 0 before that, and for NULL. */
+size_t lk__validation_scores(const lk__validation *validation, const float **cosine, const int **same);
 
 #endif

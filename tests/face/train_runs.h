@@ -137,14 +137,14 @@ static void refuse(const lk_train_options *o, lk_status status, const char *hint
     }
 }
 
-static uint8_t *bytes_of(const char *path, size_t *size) {
+static inline uint8_t *bytes_of(const char *path, size_t *size) {
     uint8_t *bytes = NULL;
     lk_error err;
     if (lk__file_read(path, 1 << 24, &bytes, size, &err) != LK_OK) fail_msg("%s", err.message);
     return bytes;
 }
 
-static void assert_same_file(const char *a, const char *b) {
+static inline void assert_same_file(const char *a, const char *b) {
     size_t m, n;
     uint8_t *x = bytes_of(a, &m), *y = bytes_of(b, &n);
     assert_int_equal(m, n);
@@ -153,7 +153,7 @@ static void assert_same_file(const char *a, const char *b) {
     free(y);
 }
 
-static bool exists(const char *path) {
+static inline bool exists(const char *path) {
     return access(path, F_OK) == 0;
 }
 
