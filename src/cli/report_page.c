@@ -110,10 +110,11 @@ static const char RUN[] =
     ".three{display:grid;grid-template-columns:repeat(3,minmax(0,1fr));gap:10px;margin-top:10px}"
     ".three .photo{max-width:100%}\n"
     ".three figcaption{margin:6px 0 0;font-size:.84rem;line-height:1.35}\n"
-    ".facts th{text-align:left;vertical-align:top}.facts td{text-align:left;white-space:normal;"
-    "overflow-wrap:anywhere;width:100%}\n"
+    ".facts th{text-align:left;vertical-align:top;white-space:normal;width:34%}.facts td{"
+    "text-align:left;white-space:normal;overflow-wrap:anywhere}.facts tr:first-child>*{border-top:0}\n"
     ".command{margin:0;font:.84rem/1.5 ui-monospace,monospace;white-space:pre-wrap;"
-    "overflow-wrap:anywhere}\n";
+    "overflow-wrap:anywhere}\n"
+    "@media (max-width:560px){.half .chart text{font-size:15px}.half .chart .power{font-size:11px}}\n";
 
 /* Pages of likeness eval. */
 static const char EVAL[] =

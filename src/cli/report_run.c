@@ -33,7 +33,7 @@ typedef struct validation {
 struct report_run {
     report_run_options options;
     report_log log;
-    bool resumed, earlier; /* the curves before that are known */
+    bool resumed, earlier; /* what was told before that is known */
     spread start;
     validation first, last;
     char *notes[NOTES_SHOWN];
@@ -55,7 +55,7 @@ int report_run_begin(const report_run_options *options, report_run **out) {
     const char *log = options->train->log;
     if (run->resumed && log && access(log, F_OK) == 0) {
         code = report_log_load(log, &run->log);
-        run->earlier = run->log.count > 0;
+        run->earlier = true;
     }
     if (code == CLI_OK)
         *out = run;
@@ -254,7 +254,7 @@ static void write_spread(FILE *out, const char *title, const spread *s, const hi
                        .series = series,
                        .count = 2};
     fprintf(out,
-            "<figure class=\"card\"><figcaption><h3>%s</h3><p>Steps %zu to %zu</p></figcaption>\n<ul "
+            "<figure class=\"card half\"><figcaption><h3>%s</h3><p>Steps %zu to %zu</p></figcaption>\n<ul "
             "class=\"legend\">",
             title, s->first_step, s->last_step);
     write_key(out, 0, "same person", same->median);
@@ -350,7 +350,8 @@ static void write_roc(FILE *out, const validation *now, const validation *first,
                        .series = series,
                        .count = two ? 2 : 1};
     fprintf(out,
-            "<figure class=\"card\"><figcaption><h3>%s</h3><p>%s</p></figcaption>\n<ul class=\"legend\"><li>",
+            "<figure class=\"card half\"><figcaption><h3>%s</h3><p>%s</p></figcaption>\n<ul "
+            "class=\"legend\"><li>",
             chart.title, chart.description);
     svg_key_write(out, 0, false);
     fprintf(out, "step %zu</li>", now->step);

@@ -166,9 +166,14 @@ missing m2.safetensors
 
 # A photo that one rank cannot read is told by that rank, and training goes on.
 for i in 1 2 3 4 5 6; do echo no >"fewer/person_0$i/photo_02.jpg"; done
-ranks 2 0 train fewer --net plain.net --people 4 --epochs 5 --holdout 0 -o m2.safetensors
+ranks 2 0 train fewer --net plain.net --people 4 --epochs 5 --holdout 0 -o m2.safetensors --report m2.html
 err_has '^likeness: rank 1: fewer/person'
 exists m2.safetensors
+# The page is rank 0's, and says so.
+for text in '>finished<' 'Of rank 0&#39;s anchors\|Of rank 0.s anchors' '<th scope="row">Ranks</th><td>2</td>' \
+    'mpirun -n 2 likeness train fewer'; do
+    grep -q -e "$text" m2.html || fail "the page lacks: $text"
+done
 
 # One rank is no different from none; other verbs know nothing of ranks.
 ranks 1 0 train people --net plain.net --epochs 1 -o m3.safetensors --threads 1
