@@ -108,15 +108,18 @@ void report_run_bad_photo(report_run *run, const char *path, const lk_error *why
 
 static void take_validation(report_run *run, const lk_train_look *look) {
     if (look->pair_count == 0 || (run->last.step > 0 && look->validation_step == run->last.step)) return;
-    int *fold = cli_alloc(look->pair_count, sizeof *fold); /* one for all */
+    lk_pair *pairs = cli_alloc(look->pair_count, sizeof *pairs); /* one fold for all */
+    for (size_t i = 0; i < look->pair_count; i++) pairs[i].same = look->same[i];
+    lk_trial trial = {.pairs = pairs, .cosine = look->cosine, .count = look->pair_count};
+    lk_bootstrap none = {0};
     lk_verification figures;
     lk_error err;
-    if (lk_verification_measure(look->cosine, look->same, fold, look->pair_count, &figures, &err) == LK_OK) {
+    if (lk_verification_measure(&trial, &none, &figures, &err) == LK_OK) {
         validation *to = run->first.step ? &run->last : &run->first;
         lk_verification_free(&to->figures);
         *to = (validation){look->validation_step, figures};
     }
-    free(fold);
+    free(pairs);
 }
 
 /* The start is all that was seen when a look still reached back to the first step: the first minute or two.
@@ -238,8 +241,9 @@ static void write_spread(FILE *out, const char *title, const spread *s, const hi
                          const histogram *different, double most) {
     double edge[EDGES];
     for (int i = 0; i < EDGES; i++) edge[i] = 2.0 * i / LK_LOOK_BINS;
-    const svg_series series[] = {{edge, same->share, EDGES, 0, false, SVG_STEPS},
-                                 {edge, different->share, EDGES, 1, true, SVG_STEPS}};
+    const svg_series series[] = {
+        {.x = edge, .y = same->share, .count = EDGES, .style = 0, .shape = SVG_STEPS},
+        {.x = edge, .y = different->share, .count = EDGES, .style = 1, .dashed = true, .shape = SVG_STEPS}};
     svg_chart chart = {.width = 500,
                        .height = 300,
                        .title = title,
@@ -333,8 +337,9 @@ static double *roc_points(const lk_verification *v) {
 static void write_roc(FILE *out, const validation *now, const validation *first, bool two) {
     const lk_verification *a = &now->figures, *b = &first->figures;
     double *x[] = {roc_points(a), roc_points(b)};
-    const svg_series series[] = {{x[0], x[0] + a->roc_count, a->roc_count, 0, false, SVG_STEPS},
-                                 {x[1], x[1] + b->roc_count, b->roc_count, 1, true, SVG_STEPS}};
+    const svg_series series[] = {
+        {.x = x[0], .y = x[0] + a->roc_count, .count = a->roc_count, .style = 0, .shape = SVG_STEPS},
+        {.x = x[1], .y = x[1] + b->roc_count, .count = b->roc_count, .style = 1, .dashed = true, .shape = SVG_STEPS}};
     svg_chart chart = {.width = 500,
                        .height = 320,
                        .title = "ROC",
