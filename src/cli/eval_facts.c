@@ -35,6 +35,7 @@ static json_t *model_facts(const eval_model *m) {
 static json_t *trained_facts(const eval_run *r, const eval_model *m) {
     if (!m->trained) return json_pack("{s: b, s: n}", "checked", 0, "found");
     json_t *object = json_pack("{s: b, s: I}", "checked", 1, "found", (json_int_t)json_object_size(m->trained));
+    json_object_set_new(object, "partial", json_boolean(lk_model_metadata(m->model, "trained_people_partial")));
     if (r->options->no_photos) return object;
     json_t *names = json_array(), *value;
     const char *name;

@@ -94,10 +94,13 @@ static void write_table(FILE *out, const report_evals *e) {
     fputs("<tr><th scope=\"row\">People known from training</th>", out);
     for (size_t i = 0; i < e->count; i++) {
         const json_t *trained = json_object_get(e->items[i], "trained_people");
-        if (json_is_true(json_object_get(trained, "checked")))
-            fprintf(out, "<td>%.0f</td>", report_number(trained, "found"));
-        else
+        if (!json_is_true(json_object_get(trained, "checked")))
             fputs("<td>could not be checked: the model does not say whom it was trained on</td>", out);
+        else
+            fprintf(out, "<td>%.0f%s</td>", report_number(trained, "found"),
+                    json_is_true(json_object_get(trained, "partial"))
+                        ? ", but the model does not know all whom it was trained on"
+                        : "");
     }
     fputs("</tr>\n</tbody></table></div>\n", out);
 }

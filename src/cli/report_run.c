@@ -108,9 +108,9 @@ void report_run_bad_photo(report_run *run, const char *path, const lk_error *why
 
 static void take_validation(report_run *run, const lk_train_look *look) {
     if (look->pair_count == 0 || (run->last.step > 0 && look->validation_step == run->last.step)) return;
-    lk_pair *pairs = cli_alloc(look->pair_count, sizeof *pairs); /* one fold for all */
-    for (size_t i = 0; i < look->pair_count; i++) pairs[i].same = look->same[i];
-    lk_trial trial = {.pairs = pairs, .cosine = look->cosine, .count = look->pair_count};
+    lk_pair *pairs = cli_alloc(look->pair_count, sizeof *pairs); /* one fold for all; of which photos, nobody asks */
+    for (size_t i = 0; i < look->pair_count; i++) pairs[i] = (lk_pair){.same = look->same[i], .b = 1};
+    lk_trial trial = {.photos = 2, .pairs = pairs, .cosine = look->cosine, .count = look->pair_count};
     lk_bootstrap none = {0};
     lk_verification figures;
     lk_error err;
