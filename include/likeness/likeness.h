@@ -131,8 +131,8 @@ LK_API lk_crop lk_model_crop(const lk_model *model);
 LK_API bool lk_model_aligned(const lk_model *model);
 /* Any metadata string by key ("net", "recipe", ...), NULL when absent. */
 LK_API const char *lk_model_metadata(const lk_model *model, const char *key);
-/* Was the person, by the name of their folder, among those that the model was trained on? 1 yes, 0 no; -1: the
- * model does not tell (metadata 'trained_people', docs/formats.md). Names are kept as hashes: one can ask
+/* Was the person, by the name of their folder, among those that the model was trained on? 1 yes, 0 no; -1:
+ * the model does not tell (metadata 'trained_people', docs/formats.md). Names are kept as hashes: one can ask
  * after a name, and not list them. */
 LK_API int lk_model_trained_on(const lk_model *model, const char *person);
 /* Write the net and its weights as an ONNX file, atomically: "photo" (N, 3, h, w) in [-1, 1] to "embedding"

@@ -1,6 +1,6 @@
-/* cmd_eval.c: likeness eval: how good is a model, and which of several is better? Verification on a list of pairs
- * (as LFW counts it) or on all pairs of a folder, identification in a folder of people (as NIST counts it), or
- * both; as text, JSON, TSV, and as a page. */
+/* cmd_eval.c: likeness eval: how good is a model, and which of several is better? Verification on a list of
+ * pairs (as LFW counts it) or on all pairs of a folder, identification in a folder of people (as NIST counts
+ * it), or both; as text, JSON, TSV, and as a page. */
 #include "eval.h"
 #include "report.h"
 
@@ -27,12 +27,18 @@ enum {
 
 static const char doc[] =
     "Measure models: on pairs of photos (10-fold accuracy with its standard error, AUC, EER, TAR at FAR, "
-    "calibration, errors by group), in a folder of people (rank-1, CMC, FNIR at FPIR), or both; several models "
-    "side by side, with a test whether they differ.\vThe pairs file is tab-separated with one header line: fold, "
-    "same (1 or 0), and two photo paths under --root. Whose a photo is, its folder says. Intervals are 95 %, by a "
-    "bootstrap over people. A TAR is given only where there are different pairs enough to say. Of several faces in "
-    "a photo the one that is large and near the centre counts; a photo without a face is taken whole, and these are "
-    "counted. Unreadable photos are told and left out with their pairs. People that a model was trained on are "
+    "calibration, errors by group), in a folder of people (rank-1, CMC, FNIR at FPIR), or both; several "
+    "models "
+    "side by side, with a test whether they differ.\vThe pairs file is tab-separated with one header line: "
+    "fold, "
+    "same (1 or 0), and two photo paths under --root. Whose a photo is, its folder says. Intervals are 95 %, "
+    "by a "
+    "bootstrap over people. A TAR is given only where there are different pairs enough to say. Of several "
+    "faces in "
+    "a photo the one that is large and near the centre counts; a photo without a face is taken whole, and "
+    "these are "
+    "counted. Unreadable photos are told and left out with their pairs. People that a model was trained on "
+    "are "
     "refused.";
 
 static const struct argp_option option_list[] = {
@@ -49,12 +55,13 @@ static const struct argp_option option_list[] = {
     {"trained-people-ok", KEY_TRAINED, 0, 0, "Measure on people that a model was trained on too", 3},
     {"bootstrap", KEY_BOOTSTRAP, "N", 0, "Replicates of the bootstrap; 0: no intervals", 3},
     CLI_OPTION_SEED,
-    {"name", KEY_NAME, "NAME", 0, "What to call the model (default: its file name); once for each, in their order",
-     4},
+    {"name", KEY_NAME, "NAME", 0,
+     "What to call the model (default: its file name); once for each, in their order", 4},
     {"report", KEY_REPORT, "HTML", 0, "Write a page of all figures, complete in itself", 4},
     {"title", KEY_TITLE, "TITLE", 0, "Heading of the page", 4},
     {"map", KEY_MAP, "N", 0, "Photos in the map of vectors that the page and the JSON have; 0: no map", 4},
-    {"no-photos", KEY_NO_PHOTOS, 0, 0, "No photos, and no names of people and files, in the page and the JSON", 4},
+    {"no-photos", KEY_NO_PHOTOS, 0, 0,
+     "No photos, and no names of people and files, in the page and the JSON", 4},
     CLI_OPTION_CROP,
     CLI_OPTIONS_FACES,
     CLI_OPTION_JSON,
@@ -213,7 +220,8 @@ static int measure(eval_run *r, cli_bad *bad) {
     if (code == CLI_OK) code = eval_photos_embed(r, bad);
     if (code != CLI_OK) return code;
     lk_status status = LK_OK;
-    for (size_t i = 0; i < o->model_count && status == LK_OK; i++) status = measure_model(r, &r->models[i], &err);
+    for (size_t i = 0; i < o->model_count && status == LK_OK; i++)
+        status = measure_model(r, &r->models[i], &err);
     if (status == LK_OK) status = eval_compare(r, &err);
     return status == LK_OK ? print(r) : cli_fail(&err);
 }

@@ -19,12 +19,15 @@ typedef struct report_options {
 
 enum { KEY_TITLE = CLI_KEY_VERB, KEY_TRAIN, KEY_EVAL, KEY_IDENTIFY, KEY_ROOT, KEY_PROBES, KEY_NO_PHOTOS };
 
-static const char doc[] =
-    "Write one HTML page, complete in itself, of what the other verbs wrote: training curves, the figures of models, "
-    "and probe photos beside their suspects.\v--train and --eval may be given several times, or several files to "
-    "one, to see runs and models side by side. A line of the --identify file may have a \"truth\": the name of the "
-    "person it shows, or null for a stranger; the page then says which answers were right. A photo that cannot be "
-    "read is shown as an empty frame.";
+static const char doc[] = "Write one HTML page, complete in itself, of what the other verbs wrote: training "
+                          "curves, the figures of models, "
+                          "and probe photos beside their suspects.\v--train and --eval may be given several "
+                          "times, or several files to "
+                          "one, to see runs and models side by side. A line of the --identify file may have "
+                          "a \"truth\": the name of the "
+                          "person it shows, or null for a stranger; the page then says which answers were "
+                          "right. A photo that cannot be "
+                          "read is shown as an empty frame.";
 
 static const struct argp_option option_list[] = {
     {"output", 'o', "HTML", 0, "The page to write; - for standard output", 1},
@@ -100,8 +103,8 @@ static void content_free(const report_options *o, content *c) {
 
 static void tell_unreadable(const report_options *o, const report_photos *photos) {
     if (photos->unreadable)
-        cli_say("%zu of %zu photos could not be read and are empty frames%s", photos->unreadable, photos->shown,
-                o->root ? "" : "; --root names their folder");
+        cli_say("%zu of %zu photos could not be read and are empty frames%s", photos->unreadable,
+                photos->shown, o->root ? "" : "; --root names their folder");
 }
 
 static int write_page(const report_options *o, const content *c) {

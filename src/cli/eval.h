@@ -70,11 +70,11 @@ typedef struct eval_model {
     const char *path;
     char *name;
     lk_model *model;
-    float *vectors;          /* (photos, dim) */
+    float *vectors;                    /* (photos, dim) */
     size_t embedded, looked, faceless; /* photos; searched for faces; of them, without one and taken whole */
     double seconds;                    /* that took */
-    json_t *trained; /* names of people it knows from training; NULL: it does not tell */
-    json_t *figures; /* the object */
+    json_t *trained;                   /* names of people it knows from training; NULL: it does not tell */
+    json_t *figures;                   /* the object */
 } eval_model;
 
 typedef struct eval_run {
@@ -82,12 +82,12 @@ typedef struct eval_run {
     lk_pairs pairs;
     char **joined; /* (pairs.photo_count) root/photo */
     eval_folder all_pairs, identify;
-    cli_photo *photos; /* (count) each once, whoever asked for it */
+    cli_photo *photos;  /* (count) each once, whoever asked for it */
     const char **label; /* (count) as named under its folder or in the pairs file */
     size_t count, good;
-    bool *usable;   /* (count) by every model */
-    float *quality; /* (count) of the face that was found; 0: none; NaN: not looked for */
-    lk_crop *box;   /* (count) of the face, or as photos are cut; all zero: whole */
+    bool *usable;            /* (count) by every model */
+    float *quality;          /* (count) of the face that was found; 0: none; NaN: not looked for */
+    lk_crop *box;            /* (count) of the face, or as photos are cut; all zero: whole */
     eval_set verify, closed; /* for verification; for identification. No photos: not asked for */
     eval_groups groups;      /* of the people in `verify`; none without a file */
     eval_model *models;      /* (options' model_count) */
@@ -121,8 +121,8 @@ void eval_groups_free(eval_groups *groups);
 
 /* ---- measuring ----------------------------------------------------------------------------------- */
 
-/* Each adds its figures to the model's object; what was not asked for, and what is EMPTY, too little to say, is
- * null. */
+/* Each adds its figures to the model's object; what was not asked for, and what is EMPTY, too little to say,
+ * is null. */
 lk_status eval_verify(const eval_run *run, eval_model *model, lk_error *err);   /* eval_verify.c */
 lk_status eval_compare(const eval_run *run, lk_error *err);                     /* the models, two by two */
 lk_status eval_identify(const eval_run *run, eval_model *model, lk_error *err); /* eval_identify.c */

@@ -25,7 +25,8 @@ static json_t *model_facts(const eval_model *m) {
     json_object_set_new(object, "net", net_name(m->model));
     json_object_set_new(object, "parameters", count_of(lk_model_parameters(m->model)));
     json_object_set_new(object, "dim", json_integer(lk_model_dim(m->model)));
-    json_object_set_new(object, "file_bytes", stat(m->path, &st) == 0 ? json_integer(st.st_size) : json_null());
+    json_object_set_new(object, "file_bytes",
+                        stat(m->path, &st) == 0 ? json_integer(st.st_size) : json_null());
     json_object_set_new(object, "fingerprint", json_string(lk_model_fingerprint(m->model)));
     json_object_set_new(object, "threshold", cli_json_real(lk_model_threshold(m->model)));
     json_object_set_new(object, "aligned", json_boolean(lk_model_aligned(m->model)));
@@ -34,8 +35,10 @@ static json_t *model_facts(const eval_model *m) {
 
 static json_t *trained_facts(const eval_run *r, const eval_model *m) {
     if (!m->trained) return json_pack("{s: b, s: n}", "checked", 0, "found");
-    json_t *object = json_pack("{s: b, s: I}", "checked", 1, "found", (json_int_t)json_object_size(m->trained));
-    json_object_set_new(object, "partial", json_boolean(lk_model_metadata(m->model, "trained_people_partial")));
+    json_t *object =
+        json_pack("{s: b, s: I}", "checked", 1, "found", (json_int_t)json_object_size(m->trained));
+    json_object_set_new(object, "partial",
+                        json_boolean(lk_model_metadata(m->model, "trained_people_partial")));
     if (r->options->no_photos) return object;
     json_t *names = json_array(), *value;
     const char *name;
@@ -76,7 +79,8 @@ static json_t *run_facts(const eval_run *r, const eval_model *m) {
     json_object_set_new(object, "ms_per_photo", cli_json_real(1e3 * m->seconds / (double)m->embedded));
     json_object_set_new(object, "photos", count_of(m->embedded));
     json_object_set_new(object, "faces_looked_for", count_of(m->looked));
-    json_object_set_new(object, "threads", json_integer(cli_workers(r->options->compute.threads, m->embedded)));
+    json_object_set_new(object, "threads",
+                        json_integer(cli_workers(r->options->compute.threads, m->embedded)));
     json_object_set_new(object, "precision",
                         json_string(r->options->compute.precision == LK_PRECISION_BF16 ? "bf16" : "f32"));
     json_object_set_new(object, "peak_memory_bytes", json_integer((json_int_t)usage.ru_maxrss * 1024));
@@ -90,8 +94,9 @@ void eval_facts(const eval_run *r, const eval_model *m) {
     json_object_set_new(f, "photos", count_of(r->good));
     json_object_set_new(f, "no_face", m->looked ? count_of(m->faceless) : json_null());
     json_object_set_new(f, "trained_people", trained_facts(r, m));
-    json_object_set_new(f, "bootstrap", json_pack("{s: i, s: I}", "replicates", r->options->bootstrap, "seed",
-                                                  (json_int_t)r->options->seed));
+    json_object_set_new(
+        f, "bootstrap",
+        json_pack("{s: i, s: I}", "replicates", r->options->bootstrap, "seed", (json_int_t)r->options->seed));
     json_object_set_new(f, "photos_shown", json_boolean(!r->options->no_photos));
     json_object_set_new(f, "about", model_facts(m));
     json_object_set_new(f, "data", data_facts(r));

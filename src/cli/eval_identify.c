@@ -1,5 +1,5 @@
-/* eval_identify.c: identification in a folder of people: who of those enrolled is this? Closed set (everybody is
- * enrolled), open set (most are not), and how much it helps to enroll more photos of each. */
+/* eval_identify.c: identification in a folder of people: who of those enrolled is this? Closed set (everybody
+ * is enrolled), open set (most are not), and how much it helps to enroll more photos of each. */
 #include "eval.h"
 
 #include <math.h>
@@ -45,8 +45,8 @@ static void labelled_add(const lk_trial *trial, labelled *l, size_t photo) {
 }
 
 /* The split of a person depends on the seed and on that person only. photos: first .. first + count - 1. */
-static void split_person(const eval_run *r, const lk_trial *trial, size_t first, size_t count, labelled *gallery,
-                         labelled *probes) {
+static void split_person(const eval_run *r, const lk_trial *trial, size_t first, size_t count,
+                         labelled *gallery, labelled *probes) {
     const eval_options *o = r->options;
     size_t *photos = cli_alloc(count, sizeof *photos);
     for (size_t i = 0; i < count; i++) photos[i] = first + i;
@@ -76,8 +76,8 @@ static lk_status closed_set(const eval_run *r, const lk_trial *trial, json_t *fi
     }
     lk_identification id;
     lk_status status =
-        lk_identification_measure(gallery.vectors, gallery.person, gallery.count, probes.vectors, probes.person,
-                                  probes.count, trial->dim, &id, err);
+        lk_identification_measure(gallery.vectors, gallery.person, gallery.count, probes.vectors,
+                                  probes.person, probes.count, trial->dim, &id, err);
     if (status == LK_OK) {
         eval_json_identification(figures, &id);
         lk_identification_free(&id);
@@ -109,7 +109,8 @@ static lk_status open_sets(const eval_run *r, const lk_trial *trial, json_t *fig
     lk_status status = LK_OK;
     for (size_t size = most < 10 ? most : 10; size && size <= most && status == LK_OK;) {
         lk_open_set set;
-        status = lk_open_set_measure(trial, size, r->options->gallery_photos, REPEATS, r->options->seed, &set, err);
+        status = lk_open_set_measure(trial, size, r->options->gallery_photos, REPEATS, r->options->seed, &set,
+                                     err);
         if (status != LK_OK) break;
         json_t *object = eval_json_open_set(&set);
         json_object_set_new(object, "repeats", json_integer(REPEATS));
@@ -117,8 +118,7 @@ static lk_status open_sets(const eval_run *r, const lk_trial *trial, json_t *fig
         lk_open_set_free(&set);
         size = size < 10 ? most + 1 : size % 3 ? 3 * size : size / 3 * 10;
     }
-    if (json_array_size(sets))
-        json_object_set(figures, "open_set", sets);
+    if (json_array_size(sets)) json_object_set(figures, "open_set", sets);
     json_decref(sets);
     return status == LK_EMPTY ? LK_OK : status;
 }

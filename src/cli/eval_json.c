@@ -46,7 +46,8 @@ static json_t *levels(const double *values, int count) {
 
 static json_t *level_intervals(const lk_interval *values, int count) {
     json_t *object = json_object();
-    for (int i = 0; i < count; i++) set_level(object, i, values ? eval_json_interval(values[i]) : json_null());
+    for (int i = 0; i < count; i++)
+        set_level(object, i, values ? eval_json_interval(values[i]) : json_null());
     return object;
 }
 
@@ -57,9 +58,9 @@ static long log_step(double share, double floor, int steps) {
     return share > 0 ? 1 + lround((1 - log10(share) / log10(floor)) * (steps - 1)) : 0;
 }
 
-/* At most 600 points that a plot cannot tell from all: one for each step of FAR on a logarithmic axis, of TAR on
- * a linear and of 1 - TAR on a logarithmic one. All three go one way only, so each axis gives at most its number
- * of steps. */
+/* At most 600 points that a plot cannot tell from all: one for each step of FAR on a logarithmic axis, of TAR
+ * on a linear and of 1 - TAR on a logarithmic one. All three go one way only, so each axis gives at most its
+ * number of steps. */
 static json_t *thin_roc(const lk_verification *v) {
     enum { STEPS = 195 };
     json_t *points = json_array();
@@ -80,8 +81,8 @@ static json_t *band_of(const lk_verification *v) {
     if (!v->band_count) return json_null();
     json_t *band = json_array();
     for (size_t i = 0; i < v->band_count; i++)
-        json_array_append_new(band, json_pack("[o, o, o]", rounded(v->band[i].far), rounded(v->band[i].tar.low),
-                                              rounded(v->band[i].tar.high)));
+        json_array_append_new(band, json_pack("[o, o, o]", rounded(v->band[i].far),
+                                              rounded(v->band[i].tar.low), rounded(v->band[i].tar.high)));
     return band;
 }
 
@@ -96,7 +97,8 @@ static json_t *histogram_of(const lk_verification *v) {
 
 static json_t *few_of(const lk_verification *v) {
     json_t *few = json_object();
-    for (int i = 0; i < LK_FAR_COUNT; i++) set_level(few, i, v ? json_boolean(v->few_at_far[i]) : json_null());
+    for (int i = 0; i < LK_FAR_COUNT; i++)
+        set_level(few, i, v ? json_boolean(v->few_at_far[i]) : json_null());
     return few;
 }
 
@@ -188,7 +190,8 @@ static json_t *thin_open(const lk_open_set *o) {
     long last[2] = {-1, -1};
     for (size_t i = 0; i < o->count; i++) {
         const lk_open_point *p = &o->points[i];
-        long step[2] = {log_step(p->fpir, fpir_floor, OPEN_POINTS), log_step(p->fnir, fnir_floor, OPEN_POINTS)};
+        long step[2] = {log_step(p->fpir, fpir_floor, OPEN_POINTS),
+                        log_step(p->fnir, fnir_floor, OPEN_POINTS)};
         if (memcmp(step, last, sizeof step) == 0 && i + 1 < o->count) continue;
         memcpy(last, step, sizeof step);
         json_array_append_new(points, point(p->fpir, p->fnir));
@@ -213,9 +216,8 @@ json_t *eval_json_open_set(const lk_open_set *o) {
 /* As --crop takes it; null: the photo as a whole. */
 static json_t *crop_text(lk_crop crop) {
     if (!cli_crop_given(crop)) return json_null();
-    char *text = crop.centre > 0
-                     ? cli_format("%g", crop.centre)
-                     : cli_format("%.1f,%.1f,%.1f,%.1f", crop.x, crop.y, crop.width, crop.height);
+    char *text = crop.centre > 0 ? cli_format("%g", crop.centre)
+                                 : cli_format("%.1f,%.1f,%.1f,%.1f", crop.x, crop.y, crop.width, crop.height);
     json_t *value = cli_json_text(text);
     free(text);
     return value;

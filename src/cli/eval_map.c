@@ -1,4 +1,5 @@
-/* eval_map.c: a map of the vectors: which photos are in it, whose are in colour, and where the library puts them. */
+/* eval_map.c: a map of the vectors: which photos are in it, whose are in colour, and where the library puts
+ * them. */
 #include "eval.h"
 
 #include <stdlib.h>
@@ -59,7 +60,8 @@ typedef struct chosen {
     int *colour;          /* (count) */
 } chosen;
 
-/* All photos, or a random part of them: of the coloured people up to a fair share each, of the others the rest. */
+/* All photos, or a random part of them: of the coloured people up to a fair share each, of the others the
+ * rest. */
 static chosen choose(const eval_run *r, const eval_set *set, const person *people, size_t people_count) {
     size_t most = r->options->map, share = most / (2 * COLOURED) + 1;
     size_t taken[COLOURED] = {0};
@@ -90,14 +92,15 @@ static json_t *map_json(const eval_run *r, const eval_set *set, const chosen *c,
     json_t *points = json_array(), *people = json_array();
     bool named = !r->options->no_photos;
     for (size_t i = 0; i < shown_count; i++)
-        json_array_append_new(people, named ? cli_json_text(set->name[set->folder[shown[i]->first]]) : json_null());
+        json_array_append_new(people,
+                              named ? cli_json_text(set->name[set->folder[shown[i]->first]]) : json_null());
     for (size_t i = 0; i < c->count; i++) {
         json_t *point = json_pack("[o, o, i]", place(xy[2 * i]), place(xy[2 * i + 1]), c->colour[i]);
         if (named) json_array_append_new(point, cli_json_text(r->label[set->photo[c->photo[i]]]));
         json_array_append_new(points, point);
     }
-    return json_pack("{s: s, s: I, s: o, s: o}", "kind", "t-SNE", "photos_of", (json_int_t)set->count, "people",
-                     people, "points", points);
+    return json_pack("{s: s, s: I, s: o, s: o}", "kind", "t-SNE", "photos_of", (json_int_t)set->count,
+                     "people", people, "points", points);
 }
 
 lk_status eval_map(const eval_run *r, eval_model *m, bool wanted, lk_error *err) {
@@ -112,8 +115,7 @@ lk_status eval_map(const eval_run *r, eval_model *m, bool wanted, lk_error *err)
     chosen c = choose(r, set, people, people_count);
     float *vectors = cli_alloc(c.count * dim, sizeof *vectors), *xy = cli_alloc(c.count * 2, sizeof *xy);
     for (size_t i = 0; i < c.count; i++)
-        for (size_t k = 0; k < dim; k++)
-            vectors[i * dim + k] = m->vectors[set->photo[c.photo[i]] * dim + k];
+        for (size_t k = 0; k < dim; k++) vectors[i * dim + k] = m->vectors[set->photo[c.photo[i]] * dim + k];
     lk_status status = lk_map_make(vectors, c.count, (int)dim, LK_MAP_TSNE, r->options->seed, xy, err);
     if (status == LK_OK) json_object_set_new(m->figures, "map", map_json(r, set, &c, xy, shown, shown_count));
     free(people);

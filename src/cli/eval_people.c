@@ -1,5 +1,5 @@
-/* eval_people.c: who is measured on: people that a model knows from training are refused, and a file says which
- * group a person is of. */
+/* eval_people.c: who is measured on: people that a model knows from training are refused, and a file says
+ * which group a person is of. */
 #include "eval.h"
 
 #include <errno.h>
@@ -44,9 +44,10 @@ static void say_trained(const eval_model *m, bool refused) {
     }
     char *more = count > TOLD ? cli_format(" and %zu more", count - TOLD) : cli_format("%s", "");
     cli_say("%s: trained on %zu of the people to be measured on: %s%s%s", m->path, count, names, more,
-            refused ? "; figures of people it knows flatter it: take others, or, if these are others of the same "
-                      "names, give --trained-people-ok"
-                    : "; measured all the same, and the figures flatter it");
+            refused
+                ? "; figures of people it knows flatter it: take others, or, if these are others of the same "
+                  "names, give --trained-people-ok"
+                : "; measured all the same, and the figures flatter it");
     free(names);
     free(more);
 }
@@ -198,7 +199,8 @@ static void place_people(const reader *r, const eval_set *set, eval_groups *out)
         if (e) met[e - r->entries] = true;
     }
     for (size_t i = 0; i < r->count; i++)
-        if (!met[i] && (i == 0 || strcmp(r->entries[i - 1].person, r->entries[i].person) != 0)) out->unknown++;
+        if (!met[i] && (i == 0 || strcmp(r->entries[i - 1].person, r->entries[i].person) != 0))
+            out->unknown++;
     free(met);
     for (size_t i = 0; i < set->names; i++) out->placed += out->of_name[i] != LK_NO_GROUP;
 }

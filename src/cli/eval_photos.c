@@ -1,6 +1,6 @@
-/* eval_photos.c: which photos eval looks at, and their vectors. Photos asked for twice, by pairs and by a folder
- * say, are one; each is embedded once by every model. All models are measured on the same photos: what one of
- * them could not read counts for none. */
+/* eval_photos.c: which photos eval looks at, and their vectors. Photos asked for twice, by pairs and by a
+ * folder say, are one; each is embedded once by every model. All models are measured on the same photos: what
+ * one of them could not read counts for none. */
 #include "eval.h"
 
 #include <math.h>

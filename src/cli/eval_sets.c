@@ -1,5 +1,5 @@
-/* eval_sets.c: photos that are measured on together, and whose they are: those of a pairs file, or of a folder of
- * people. */
+/* eval_sets.c: photos that are measured on together, and whose they are: those of a pairs file, or of a
+ * folder of people. */
 #include "eval.h"
 
 #include <stdlib.h>
@@ -45,7 +45,8 @@ static size_t root_of(size_t *parent, size_t i) {
     return i;
 }
 
-/* Sets that keep a person's photos in several folders, or all photos in one, say who is who by their pairs. */
+/* Sets that keep a person's photos in several folders, or all photos in one, say who is who by their pairs.
+ */
 static void join_people(const lk_pairs *pairs, eval_set *set) {
     size_t *parent = cli_alloc(set->names, sizeof *parent);
     for (size_t i = 0; i < set->names; i++) parent[i] = i;

@@ -1,5 +1,5 @@
-/* eval_text.c: the figures of one or several models, side by side, as text for people and as tab-separated values
- * for programs. Both know only the JSON. */
+/* eval_text.c: the figures of one or several models, side by side, as text for people and as tab-separated
+ * values for programs. Both know only the JSON. */
 #include "eval.h"
 
 #include <math.h>
@@ -25,7 +25,8 @@ static char *share_text(const json_t *object, const char *key, const char *inter
     const json_t *bounds = json_object_get(object, interval);
     if (!isfinite(value)) return NULL;
     if (json_array_size(bounds) != 2) return cli_format("%.2f %%", 100 * value);
-    return cli_format("%.2f %% (%.2f to %.2f)", 100 * value, 100 * json_number_value(json_array_get(bounds, 0)),
+    return cli_format("%.2f %% (%.2f to %.2f)", 100 * value,
+                      100 * json_number_value(json_array_get(bounds, 0)),
                       100 * json_number_value(json_array_get(bounds, 1)));
 }
 
@@ -41,7 +42,8 @@ static char *accuracy_text(const json_t *f) {
     return cli_format("%.2f %% +- %.2f", 100 * accuracy, 100 * se);
 }
 
-static void share_row(cli_table *table, json_t *const *figures, size_t count, const char *label, const char *key) {
+static void share_row(cli_table *table, json_t *const *figures, size_t count, const char *label,
+                      const char *key) {
     char *interval = cli_format("%s_interval", key);
     cli_table_cell(table, "%s", label);
     for (size_t i = 0; i < count; i++) add_text(table, share_text(figures[i], key, interval));
@@ -55,10 +57,11 @@ static char *tar_text(const json_t *f, const char *level) {
     if (!text) return cli_format("too few different pairs to say");
     const json_t *bounds = json_object_get(intervals, level);
     bool few = json_is_true(json_object_get(json_object_get(f, "tar_at_far_few"), level));
-    char *more = json_array_size(bounds) == 2
-                     ? cli_format("%s (%.2f to %.2f)%s", text, 100 * json_number_value(json_array_get(bounds, 0)),
-                                  100 * json_number_value(json_array_get(bounds, 1)), few ? ", few pairs" : "")
-                     : cli_format("%s%s", text, few ? ", few pairs" : "");
+    char *more =
+        json_array_size(bounds) == 2
+            ? cli_format("%s (%.2f to %.2f)%s", text, 100 * json_number_value(json_array_get(bounds, 0)),
+                         100 * json_number_value(json_array_get(bounds, 1)), few ? ", few pairs" : "")
+            : cli_format("%s%s", text, few ? ", few pairs" : "");
     free(text);
     return more;
 }
@@ -112,17 +115,17 @@ static void print_groups(json_t *const *figures, size_t count) {
     cli_table *table = cli_table_new("llrlll", titles);
     size_t g;
     json_t *first;
-    json_array_foreach(json_object_get(json_object_get(figures[0], "groups"), "groups"), g, first)
-        for (size_t i = 0; i < count; i++) {
-            const json_t *group =
-                json_array_get(json_object_get(json_object_get(figures[i], "groups"), "groups"), g);
-            cli_table_cell(table, "%s", json_string_value(json_object_get(first, "group")));
-            cli_table_cell(table, "%s", json_string_value(json_object_get(figures[i], "name")));
-            cli_table_cell(table, "%.0f", number(group, "people"));
-            add_text(table, share_text(group, "accuracy", "accuracy_interval"));
-            add_text(table, share_text(group, "tar", "tar_interval"));
-            add_text(table, share_text(group, "far", "far_interval"));
-        }
+    json_array_foreach(json_object_get(json_object_get(figures[0], "groups"), "groups"), g,
+                       first) for (size_t i = 0; i < count; i++) {
+        const json_t *group =
+            json_array_get(json_object_get(json_object_get(figures[i], "groups"), "groups"), g);
+        cli_table_cell(table, "%s", json_string_value(json_object_get(first, "group")));
+        cli_table_cell(table, "%s", json_string_value(json_object_get(figures[i], "name")));
+        cli_table_cell(table, "%.0f", number(group, "people"));
+        add_text(table, share_text(group, "accuracy", "accuracy_interval"));
+        add_text(table, share_text(group, "tar", "tar_interval"));
+        add_text(table, share_text(group, "far", "far_interval"));
+    }
     puts("");
     cli_table_print(table, CLI_TEXT);
 }
@@ -182,7 +185,7 @@ static void flatten_array(json_t *flat, const char *name, const json_t *array) {
         const char *text = json_string_value(json_object_get(item, "group"));
         if (!text) text = json_string_value(json_object_get(item, "with"));
         const json_t *people = json_object_get(item, "people");
-        char *inner = text                     ? cli_format("%s_%s", name, text)
+        char *inner = text                      ? cli_format("%s_%s", name, text)
                       : json_is_integer(people) ? cli_format("%s_%lld", name, json_integer_value(people))
                                                 : NULL;
         if (inner) flatten_object(flat, inner, item);

@@ -45,8 +45,8 @@ static float *quality_of(const eval_run *r) {
     return quality;
 }
 
-static lk_status add_reject(const eval_run *r, const lk_trial *trial, const lk_verification *v, json_t *figures,
-                            lk_error *err) {
+static lk_status add_reject(const eval_run *r, const lk_trial *trial, const lk_verification *v,
+                            json_t *figures, lk_error *err) {
     lk_reject_point points[REJECT_STEPS + 1];
     size_t count = 0;
     double far = steady_far(v);
@@ -56,9 +56,9 @@ static lk_status add_reject(const eval_run *r, const lk_trial *trial, const lk_v
     free(quality);
     if (status != LK_OK) return unless_empty(status);
     json_t *list = json_array();
-    for (size_t i = 0; i < count; i++)
-        json_array_append_new(list, json_pack("[o, o]", cli_json_real(points[i].rejected),
-                                              cli_json_real(points[i].missed)));
+    for (size_t i = 0; i < count && points[i].rejected < 1; i++)
+        json_array_append_new(
+            list, json_pack("[o, o]", cli_json_real(points[i].rejected), cli_json_real(points[i].missed)));
     json_object_set_new(figures, "reject", json_pack("{s: f, s: o}", "far", far, "points", list));
     return LK_OK;
 }
@@ -74,7 +74,8 @@ static json_t *groups_json(const eval_run *r, const lk_group *groups, double thr
     }
     json_object_set_new(object, "threshold", cli_json_real(threshold));
     json_object_set_new(object, "threshold_of", json_string(own ? "model" : "pairs"));
-    json_object_set_new(object, "people_without", json_integer((json_int_t)(r->verify.names - r->groups.placed)));
+    json_object_set_new(object, "people_without",
+                        json_integer((json_int_t)(r->verify.names - r->groups.placed)));
     json_object_set_new(object, "people_unknown", json_integer((json_int_t)r->groups.unknown));
     json_object_set_new(object, "groups", list);
     return object;
@@ -101,9 +102,19 @@ static lk_status add_groups(const eval_run *r, const eval_model *m, const lk_tri
 
 /* ---- mistakes ------------------------------------------------------------------------------------- */
 
+/* A pairs file may have a pair twice. */
+static bool told_before(const lk_mistake *mistakes, size_t i) {
+    for (size_t k = 0; k < i; k++)
+        if ((mistakes[k].a == mistakes[i].a && mistakes[k].b == mistakes[i].b) ||
+            (mistakes[k].a == mistakes[i].b && mistakes[k].b == mistakes[i].a))
+            return true;
+    return false;
+}
+
 static json_t *mistakes_json(const eval_run *r, const lk_mistake *mistakes, size_t count) {
     json_t *list = json_array();
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < count && json_array_size(list) < EVAL_MISTAKES; i++) {
+        if (told_before(mistakes, i)) continue;
         json_t *object = json_object();
         json_object_set_new(object, "cosine", cli_json_real(mistakes[i].cosine));
         json_object_set_new(object, "a", eval_json_photo(r, &r->verify, mistakes[i].a));
@@ -114,14 +125,15 @@ static json_t *mistakes_json(const eval_run *r, const lk_mistake *mistakes, size
 }
 
 static lk_status add_mistakes(const eval_run *r, const lk_trial *trial, json_t *figures, lk_error *err) {
-    lk_mistake different[EVAL_MISTAKES], same[EVAL_MISTAKES];
+    enum { FOUND = 2 * EVAL_MISTAKES };
+    lk_mistake different[FOUND], same[FOUND];
     size_t different_count = 0, same_count = 0;
-    lk_status status =
-        lk_mistakes_find(trial, EVAL_MISTAKES, different, &different_count, same, &same_count, err);
+    lk_status status = lk_mistakes_find(trial, FOUND, different, &different_count, same, &same_count, err);
     if (status == LK_OK)
         json_object_set_new(figures, "mistakes",
-                            json_pack("{s: o, s: o}", "different", mistakes_json(r, different, different_count),
-                                      "same", mistakes_json(r, same, same_count)));
+                            json_pack("{s: o, s: o}", "different",
+                                      mistakes_json(r, different, different_count), "same",
+                                      mistakes_json(r, same, same_count)));
     return unless_empty(status);
 }
 

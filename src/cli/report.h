@@ -74,7 +74,8 @@ void report_training_write(FILE *out, const report_log *logs, size_t count);
 
 /* ---- figures of eval (report_eval.c; its parts are in report_eval.h) ------------------------------- */
 
-/* Objects as likeness eval --json prints them, one or more in a file, join evals (count), an array that grows. */
+/* Objects as likeness eval --json prints them, one or more in a file, join evals (count), an array that
+ * grows. */
 int report_evals_load(const char *path, json_t ***evals, size_t *count);
 /* All sections. photos NULL: neither photos nor names of people and files. */
 void report_evals_write(FILE *out, json_t *const *evals, size_t count, report_photos *photos);

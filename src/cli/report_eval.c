@@ -1,5 +1,5 @@
-/* report_eval.c: what likeness eval measured, as the sections of a page; several models side by side, each with one
- * colour everywhere. A part that was not measured is left out. */
+/* report_eval.c: what likeness eval measured, as the sections of a page; several models side by side, each
+ * with one colour everywhere. A part that was not measured is left out. */
 #include "report_eval.h"
 
 #include <errno.h>
@@ -8,7 +8,8 @@
 #include <string.h>
 
 const char *const report_levels[REPORT_FARS] = {"1e-1", "1e-2", "1e-3", "1e-4"};
-const char *const report_level_names[REPORT_FARS] = {"10 %", "1 %", "0.1 %", "0.01 %"};
+const char *const report_level_names[REPORT_FARS] = {"10\xC2\xA0%", "1\xC2\xA0%", "0.1\xC2\xA0%",
+                                                     "0.01\xC2\xA0%"}; /* with spaces that do not break */
 
 /* ---- reading ------------------------------------------------------------------------------------- */
 
@@ -86,7 +87,8 @@ bool report_interval(const json_t *object, const char *key, double *low, double 
     const json_t *bounds = json_object_get(object, key);
     *low = *high = NAN;
     if (json_array_size(bounds) != 2) return false;
-    if (!json_is_number(json_array_get(bounds, 0)) || !json_is_number(json_array_get(bounds, 1))) return false;
+    if (!json_is_number(json_array_get(bounds, 0)) || !json_is_number(json_array_get(bounds, 1)))
+        return false;
     *low = json_number_value(json_array_get(bounds, 0));
     *high = json_number_value(json_array_get(bounds, 1));
     return true;
@@ -96,9 +98,10 @@ int report_steady_far(const report_evals *e) {
     for (int level = REPORT_FARS; level-- > 0;) {
         bool steady = true;
         for (size_t i = 0; i < e->count && steady; i++)
-            steady = isfinite(report_number(json_object_get(e->items[i], "tar_at_far"), report_levels[level])) &&
-                     !json_is_true(json_object_get(json_object_get(e->items[i], "tar_at_far_few"),
-                                                   report_levels[level]));
+            steady =
+                isfinite(report_number(json_object_get(e->items[i], "tar_at_far"), report_levels[level])) &&
+                !json_is_true(
+                    json_object_get(json_object_get(e->items[i], "tar_at_far_few"), report_levels[level]));
         if (steady) return level;
     }
     return -1;
@@ -126,28 +129,38 @@ void report_count_write(FILE *out, double count) {
     }
 }
 
-static const char CAUTION[] =
-    "<strong>Figures are of these photos.</strong> With other people, cameras or light a model does better or worse; "
-    "measure on photos like those it will see. A threshold chosen on the photos it is measured on flatters. And a "
-    "cosine says how alike two photos are to one network, not who someone is: have a person look before anything is "
-    "done that touches someone.";
+static const char CAUTION[] = "<strong>Figures are of these photos.</strong> With other people, cameras or "
+                              "light a model does better or worse; "
+                              "measure on photos like those it will see. A threshold chosen on the photos it "
+                              "is measured on flatters. And a "
+                              "cosine says how alike two photos are to one network, not who someone is: have "
+                              "a person look before anything is "
+                              "done that touches someone.";
 
 /* ---- the page ------------------------------------------------------------------------------------ */
 
 typedef struct section {
-    const char *id, *title, *part[4]; /* shown if any model has one of these parts */
+    const char *id, *name, *title, *part[4]; /* shown if any model has one of these parts */
     void (*write)(FILE *, const report_evals *);
 } section;
 
 static const section sections[] = {
-    {"summary", "Summary", {NULL}, report_summary_write},
-    {"verification", "Same person or not?", {"roc", "histogram", "calibration", "reject"}, report_verify_write},
-    {"comparison", "Is one better?", {"comparisons"}, report_compare_write},
-    {"identification", "Who is it?", {"cmc", "open_set", "enrolled"}, report_identify_write},
-    {"groups", "Groups of people", {"groups"}, report_groups_write},
-    {"mistakes", "Worst mistakes", {"mistakes"}, report_mistakes_write},
-    {"map", "Map", {"map"}, report_map_write},
-    {"facts", "How it was measured", {"run", "about", "data"}, report_facts_write},
+    {"summary", "Summary", "Summary", {NULL}, report_summary_write},
+    {"verification",
+     "Verification",
+     "Verification: the same person or not?",
+     {"roc", "histogram", "calibration", "reject"},
+     report_verify_write},
+    {"comparison", "Comparison", "Comparison: is one model better?", {"comparisons"}, report_compare_write},
+    {"identification",
+     "Identification",
+     "Identification: who is it?",
+     {"cmc", "open_set", "enrolled"},
+     report_identify_write},
+    {"groups", "Groups", "Groups of people", {"groups"}, report_groups_write},
+    {"mistakes", "Mistakes", "The worst mistakes", {"mistakes"}, report_mistakes_write},
+    {"map", "Map", "Map of the vectors", {"map"}, report_map_write},
+    {"facts", "Method", "How it was measured", {"run", "about", "data"}, report_facts_write},
 };
 enum { SECTIONS = sizeof sections / sizeof *sections };
 
@@ -163,12 +176,13 @@ void report_evals_write(FILE *out, json_t *const *items, size_t count, report_ph
     fputs("<nav class=\"muted small\" aria-label=\"Sections\">", out);
     for (int i = 0; i < SECTIONS; i++)
         if (is_shown(&sections[i], &e))
-            fprintf(out, "<a href=\"#%s\">%s</a>", sections[i].id, sections[i].title);
+            fprintf(out, "<a href=\"#%s\">%s</a>\n", sections[i].id, sections[i].name);
     fputs("</nav>\n", out);
     for (int i = 0; i < SECTIONS; i++) {
         const section *s = &sections[i];
         if (!is_shown(s, &e)) continue;
-        fprintf(out, "<section aria-labelledby=\"%s\">\n<h2 id=\"%s\">%s</h2>\n", s->id, s->id, s->title);
+        fprintf(out, "<section class=\"roc\" aria-labelledby=\"%s\">\n<h2 id=\"%s\">%s</h2>\n", s->id, s->id,
+                s->title);
         s->write(out, &e);
         fputs("</section>\n", out);
     }
@@ -177,8 +191,7 @@ void report_evals_write(FILE *out, json_t *const *items, size_t count, report_ph
 char *report_evals_title(json_t *const *items, size_t count) {
     report_evals e = {items, count, NULL};
     if (count == 1) return cli_format("How good is %s?", report_eval_name(&e, 0));
-    if (count == 2)
-        return cli_format("%s and %s compared", report_eval_name(&e, 0), report_eval_name(&e, 1));
+    if (count == 2) return cli_format("%s and %s compared", report_eval_name(&e, 0), report_eval_name(&e, 1));
     return cli_format("%zu models compared", count);
 }
 

@@ -1,4 +1,5 @@
-/* report_eval.h: the sections that show what likeness eval measured, each in its file; all read the same objects.
+/* report_eval.h: the sections that show what likeness eval measured, each in its file; all read the same
+ * objects.
  *
  *   report_eval.c           reading; which sections there are; the page
  *   report_eval_summary.c   the models side by side
@@ -16,7 +17,7 @@
 #include "svg.h"
 
 enum { REPORT_FARS = 4, REPORT_FPIRS = 3 };
-extern const char *const report_levels[REPORT_FARS];     /* "1e-1" .. as JSON names them */
+extern const char *const report_levels[REPORT_FARS];      /* "1e-1" .. as JSON names them */
 extern const char *const report_level_names[REPORT_FARS]; /* "10 %" .. */
 
 typedef struct report_evals {
@@ -43,10 +44,9 @@ void report_count_write(FILE *out, double count);
 /* ---- a chart being put together (report_figure.c) ------------------------------------------------- */
 
 typedef struct report_figure {
-    svg_chart chart;      /* title, axes; description: what the reader sees below the title */
-    char *spoken;         /* said by screen readers after the description; freed with the figure */
-    const char *class;    /* of the card; NULL: none */
-    bool legend;          /* of the models that have a line */
+    svg_chart chart; /* title, axes; description: what the reader sees below the title */
+    char *spoken;    /* said by screen readers after the description; freed with the figure */
+    bool legend;     /* of the models that have a line */
     const report_evals *evals;
     svg_series *series;
     size_t count;
@@ -56,8 +56,8 @@ typedef struct report_figure {
 /* The numbers of an array: y at 1, 2, ..; or [x, y]; or [x, low, high]. Freed with the figure. */
 void report_figure_add(report_figure *f, const json_t *array, svg_series series);
 /* The same of numbers; they are copied. low may be NULL. */
-void report_figure_add_numbers(report_figure *f, size_t count, const double *x, const double *y, const double *low,
-                               const double *high, svg_series series);
+void report_figure_add_numbers(report_figure *f, size_t count, const double *x, const double *y,
+                               const double *low, const double *high, svg_series series);
 /* In a card with its heading, if there is anything to draw; and frees. */
 void report_figure_write(FILE *out, report_figure *f);
 /* A legend alone: of all models. */
@@ -74,7 +74,8 @@ void report_mistakes_write(FILE *out, const report_evals *e);
 void report_map_write(FILE *out, const report_evals *e);
 void report_facts_write(FILE *out, const report_evals *e);
 
-/* What the paired test says of two models; false: they were not compared. The difference is first - second. */
+/* What the paired test says of two models; false: they were not compared. The difference is first - second.
+ */
 typedef struct report_test {
     size_t first, second;
     const json_t *figures; /* differences as eval wrote them, of `with` */
@@ -82,8 +83,9 @@ typedef struct report_test {
 } report_test;
 /* All of them, to be freed; how many in *count. */
 report_test *report_tests(const report_evals *e, size_t *count);
-/* Is model i better than every other, by the test, in this figure? inside: the object that holds it, or NULL. */
-bool report_is_best(const report_evals *e, const report_test *tests, size_t count, size_t i, const char *inside,
-                    const char *key);
+/* Is model i better than every other, by the test, in this figure? inside: the object that holds it, or NULL.
+ */
+bool report_is_best(const report_evals *e, const report_test *tests, size_t count, size_t i,
+                    const char *inside, const char *key);
 
 #endif

@@ -1,5 +1,6 @@
-/* report_eval_compare.c: is one model better than another, or only luckier with these pairs? Both were measured on
- * the same people in every replicate of a bootstrap; what this says of their difference is shown. */
+/* report_eval_compare.c: is one model better than another, or only luckier with these pairs? Both were
+ * measured on the same people in every replicate of a bootstrap; what this says of their difference is shown.
+ */
 #include "report_eval.h"
 
 #include <math.h>
@@ -8,9 +9,11 @@
 
 static const double LEVEL = 0.05;
 
-/* Which model of the page a comparison is with: by its fingerprint, and by its name where one file is there twice. */
+/* Which model of the page a comparison is with: by its fingerprint, and by its name where one file is there
+ * twice. */
 static bool find_other(const report_evals *e, const json_t *comparison, size_t self, size_t *other) {
-    const char *fingerprint = report_string(comparison, "with_fingerprint"), *name = report_string(comparison, "with");
+    const char *fingerprint = report_string(comparison, "with_fingerprint"),
+               *name = report_string(comparison, "with");
     for (size_t i = 0; i < e->count; i++) {
         const char *its = report_string(json_object_get(e->items[i], "about"), "fingerprint");
         if (i == self || !its || !fingerprint || !name) continue;
@@ -26,7 +29,8 @@ static int p_compare(const void *a, const void *b) {
     return (x->p > y->p) - (x->p < y->p);
 }
 
-/* Holm (1979): of many comparisons some look real by luck; the smallest p counts m times, the next m - 1 times. */
+/* Holm (1979): of many comparisons some look real by luck; the smallest p counts m times, the next m - 1
+ * times. */
 static void adjust(report_test *tests, size_t count) {
     report_test **order = cli_alloc(count, sizeof *order);
     size_t n = 0;
@@ -67,10 +71,11 @@ static int verdict(const report_test *test, const char *inside, const char *key)
     return low > 0 ? (int)sign : high < 0 ? -(int)sign : 0;
 }
 
-bool report_is_best(const report_evals *e, const report_test *tests, size_t count, size_t i, const char *inside,
-                    const char *key) {
+bool report_is_best(const report_evals *e, const report_test *tests, size_t count, size_t i,
+                    const char *inside, const char *key) {
     size_t beaten = 0;
-    bool tested = inside ? strcmp(inside, "tar_at_far") == 0 : !strcmp(key, "accuracy") || !strcmp(key, "eer");
+    bool tested =
+        inside ? strcmp(inside, "tar_at_far") == 0 : !strcmp(key, "accuracy") || !strcmp(key, "eer");
     if (e->count < 2 || !tested) return false;
     for (size_t k = 0; k < count; k++) {
         int v = verdict(&tests[k], inside, key);
@@ -136,20 +141,30 @@ static void write_row(FILE *out, const report_evals *e, const report_test *test,
     fputs("</td></tr>\n", out);
 }
 
-static void write_chart(FILE *out, const report_evals *e, const report_test *tests, size_t count) {
+typedef struct figure {
+    const char *title, *description, *x_label, *inside, *key, *interval;
+} figure;
+
+static void write_chart(FILE *out, const report_evals *e, const report_test *tests, size_t count,
+                        const figure *f) {
     char **labels = cli_alloc(count, sizeof *labels);
     svg_dot *dots = cli_alloc(count, sizeof *dots), zero = {0, NAN, NAN, SVG_GREY, false};
     for (size_t i = 0; i < count; i++) {
         labels[i] = cli_format("%s \xE2\x88\x92 %s", report_eval_name(e, tests[i].first),
                                report_eval_name(e, tests[i].second));
-        dots[i].value = report_number(tests[i].figures, "accuracy");
-        report_interval(tests[i].figures, "accuracy_interval", &dots[i].low, &dots[i].high);
+        const json_t *values = tests[i].figures, *intervals = values;
+        if (f->inside) {
+            values = json_object_get(tests[i].figures, f->inside);
+            intervals = json_object_get(tests[i].figures, f->interval);
+        }
+        dots[i].value = report_number(values, f->key);
+        report_interval(intervals, f->inside ? f->key : f->interval, &dots[i].low, &dots[i].high);
         dots[i].style = (int)tests[i].first;
     }
-    svg_rows rows = {.width = 720,
-                     .title = "Differences in accuracy",
-                     .description = "A difference whose interval leaves out zero is real",
-                     .x_label = "difference in accuracy, percentage points; 95 % interval",
+    svg_rows rows = {.width = 480,
+                     .title = f->title,
+                     .description = f->description,
+                     .x_label = f->x_label,
                      .x_low = NAN,
                      .x_high = NAN,
                      .rows = count,
@@ -157,7 +172,8 @@ static void write_chart(FILE *out, const report_evals *e, const report_test *tes
                      .labels = (const char *const *)labels,
                      .dots = dots,
                      .guides = &zero};
-    fputs("<figure class=\"card\">\n", out);
+    fprintf(out, "<figure class=\"card\"><figcaption><h3>%s</h3><p>%s</p></figcaption>\n", f->title,
+            f->description);
     svg_rows_write(out, &rows);
     fputs("</figure>\n", out);
     for (size_t i = 0; i < count; i++) free(labels[i]);
@@ -165,19 +181,45 @@ static void write_chart(FILE *out, const report_evals *e, const report_test *tes
     free(dots);
 }
 
+static void write_charts(FILE *out, const report_evals *e, const report_test *tests, size_t count, int far) {
+    figure accuracy =
+               {"Accuracy",
+                "Right of zero the first model is better. Where the whiskers reach over zero, nobody knows",
+                "difference, percentage points; 95 % interval",
+                NULL,
+                "accuracy",
+                "accuracy_interval"},
+           tar = accuracy;
+    fputs("<div class=\"charts two\">\n", out);
+    write_chart(out, e, tests, count, &accuracy);
+    if (far >= 0) {
+        char *title = cli_format("TAR at FAR %s", report_level_names[far]);
+        tar.title = title;
+        tar.inside = "tar_at_far";
+        tar.key = report_levels[far];
+        tar.interval = "tar_at_far_interval";
+        write_chart(out, e, tests, count, &tar);
+        free(title);
+    }
+    fputs("</div>\n", out);
+}
+
 void report_compare_write(FILE *out, const report_evals *e) {
     size_t count;
     report_test *tests = report_tests(e, &count);
     int far = report_steady_far(e);
-    fputs("<p class=\"muted\">Two models were measured on the same pairs, so their luck with these pairs is the same "
-          "and cancels: the interval of the <em>difference</em> says more than two intervals side by side. Differences "
+    fputs("<p class=\"muted\">Two models were measured on the same pairs, so their luck with these pairs is "
+          "the same "
+          "and cancels: the interval of the <em>difference</em> says more than two intervals side by side. "
+          "Differences "
           "are in percentage points.",
           out);
     if (count > 1) fputs(" p is Holm\xE2\x80\x99s, corrected for the number of comparisons.", out);
     fputs("</p>\n", out);
     if (count) {
-        write_chart(out, e, tests, count);
-        fputs("<div class=\"card scroll\"><table>\n<thead><tr><th scope=\"col\">Models</th><th scope=\"col\">Accuracy"
+        write_charts(out, e, tests, count, far);
+        fputs("<div class=\"card scroll\"><table>\n<thead><tr><th scope=\"col\">Models</th><th "
+              "scope=\"col\">Accuracy"
               "</th><th scope=\"col\">p</th><th scope=\"col\">EER</th>",
               out);
         if (far >= 0) fprintf(out, "<th scope=\"col\">TAR at FAR %s</th>", report_level_names[far]);

@@ -21,12 +21,18 @@ static lk_crop shown_part(const char *crop) {
 }
 
 static void write_photo(FILE *out, const report_evals *e, const json_t *photo) {
-    const char *path = report_string(photo, "path"), *name = report_string(photo, "name");
+    const char *path = report_string(photo, "path"), *name = report_string(photo, "name"),
+               *person = report_string(photo, "person");
+    if (!name) name = path ? path : "";
     fputs("<figure>", out);
     report_crop_write(out, e->photos, path ? path : "", shown_part(report_string(photo, "crop")));
-    fputs("<figcaption>", out);
-    svg_text_write(out, name ? name : path ? path : "");
-    fputs("</figcaption></figure>", out);
+    fputs("<figcaption title=\"", out);
+    svg_text_write(out, name);
+    fputs("\"><span class=\"name\">", out);
+    svg_text_write(out, person ? person : "");
+    fputs("</span><span class=\"file\">", out);
+    svg_text_write(out, report_base_name(name));
+    fputs("</span></figcaption></figure>", out);
 }
 
 static void write_pairs(FILE *out, const report_evals *e, const json_t *mistakes, const char *title) {
@@ -43,14 +49,17 @@ static void write_pairs(FILE *out, const report_evals *e, const json_t *mistakes
             write_photo(out, e, json_object_get(m, "b"));
             fputs("</div>", out);
         }
-        fprintf(out, "<span class=\"cosine\">cosine %.3f</span></li>\n", report_number(m, "cosine"));
+        double cosine = report_number(m, "cosine");
+        fprintf(out, "<span class=\"cosine\">cosine %s%.3f</span></li>\n", cosine < 0 ? "\xE2\x88\x92" : "",
+                fabs(cosine));
     }
     fputs("</ol>\n", out);
 }
 
 void report_mistakes_write(FILE *out, const report_evals *e) {
     fputs("<p class=\"muted\">The most alike photos of different people, and the least alike of one person. "
-          "<strong>Look at them before you blame the model: many are wrong labels</strong> \xE2\x80\x93 one person under "
+          "<strong>Look at them before you blame the model: many are wrong labels</strong> \xE2\x80\x93 one "
+          "person under "
           "two names, a stranger in a person\xE2\x80\x99s folder, one photo twice.</p>\n",
           out);
     if (!e->photos) fputs("<p class=\"muted small\">Photos and names were asked to be left out.</p>\n", out);
@@ -103,14 +112,15 @@ static void write_map(FILE *out, const report_evals *e, size_t model) {
     json_t *point;
     json_array_foreach(points, i, point) {
         const json_t *kind = json_array_get(point, 2);
-        double x = json_number_value(json_array_get(point, 0)), y = json_number_value(json_array_get(point, 1));
+        double x = json_number_value(json_array_get(point, 0)),
+               y = json_number_value(json_array_get(point, 1));
         json_int_t number = json_is_integer(kind) ? json_integer_value(kind) : -1;
         dots[i] = (svg_map_dot){x, y, number >= 0 && number < SVG_KINDS ? (int)number : SVG_GREY,
                                 e->photos ? json_string_value(json_array_get(point, 3)) : NULL};
     }
     char *title = cli_format("Map of %s", report_eval_name(e, model));
-    char *description = cli_format("%zu photos; the %zu people with most photos in colour", count,
-                                   json_array_size(people));
+    char *description =
+        cli_format("%zu photos; the %zu people with most photos in colour", count, json_array_size(people));
     svg_map chart = {500, title, description, count, dots};
     fputs("<figure class=\"card\">", out);
     if (e->count > 1) {
@@ -134,8 +144,10 @@ void report_map_write(FILE *out, const report_evals *e) {
         shown = (double)json_array_size(json_object_get(map, "points"));
         of = report_number(map, "photos_of");
     }
-    fputs("<p class=\"muted\">Each dot is a photo; photos that the model finds alike lie near each other (t-SNE). A "
-          "person in several clumps, or a stray dot in another person\xE2\x80\x99s clump, is worth a look. How far "
+    fputs("<p class=\"muted\">Each dot is a photo; photos that the model finds alike lie near each other "
+          "(t-SNE). A "
+          "person in several clumps, or a stray dot in another person\xE2\x80\x99s clump, is worth a look. "
+          "How far "
           "clumps lie from each other, and how large they are, means little.",
           out);
     if (of > shown) {

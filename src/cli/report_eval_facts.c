@@ -1,4 +1,5 @@
-/* report_eval_facts.c: how the figures came about: the models, the photos, the machine's time, the command. */
+/* report_eval_facts.c: how the figures came about: the models, the photos, the machine's time, the command.
+ */
 #include "report_eval.h"
 
 #include <math.h>
@@ -55,7 +56,7 @@ static void write_value(FILE *out, const json_t *value, fact_kind kind) {
     } else if (!isfinite(number)) {
         fputs("\xE2\x80\x93", out);
     } else if (kind == BYTES) {
-        fprintf(out, number >= 1e9 ? "%.2f GB" : "%.2f MB", number / (number >= 1e9 ? 1e9 : 1e6));
+        fprintf(out, number >= 1e9 ? "%.2f GB" : "%.1f MB", number / (number >= 1e9 ? 1e9 : 1e6));
     } else if (kind == SECONDS) {
         if (number < 100)
             fprintf(out, "%.1f s", number);
@@ -66,6 +67,13 @@ static void write_value(FILE *out, const json_t *value, fact_kind kind) {
     } else {
         report_count_write(out, number);
     }
+}
+
+/* What holds for all models is said once. */
+static bool all_equal(const report_evals *e, const fact *f) {
+    for (size_t i = 1; i < e->count; i++)
+        if (!json_equal(value_of(e->items[0], f), value_of(e->items[i], f))) return false;
+    return true;
 }
 
 static void write_table(FILE *out, const report_evals *e) {
@@ -84,8 +92,9 @@ static void write_table(FILE *out, const report_evals *e) {
         }
         if (!known) continue;
         fprintf(out, "<tr><th scope=\"row\">%s</th>", facts[f].label);
-        for (size_t i = 0; i < e->count; i++) {
-            fputs("<td>", out);
+        size_t cells = all_equal(e, &facts[f]) ? 1 : e->count;
+        for (size_t i = 0; i < cells; i++) {
+            fprintf(out, "<td colspan=\"%zu\">", e->count / cells);
             write_value(out, value_of(e->items[i], &facts[f]), facts[f].kind);
             fputs("</td>", out);
         }
@@ -118,8 +127,10 @@ static void write_commands(FILE *out, const report_evals *e) {
 }
 
 void report_facts_write(FILE *out, const report_evals *e) {
-    fputs("<p class=\"muted\">Time is that of this run on this machine, from the file to the vector: reading and "
-          "decoding, finding the face where one was looked for, aligning, and the net over the photo and its mirror "
+    fputs("<p class=\"muted\">Time is that of this run on this machine, from the file to the vector: reading "
+          "and "
+          "decoding, finding the face where one was looked for, aligning, and the net over the photo and its "
+          "mirror "
           "image.</p>\n",
           out);
     write_table(out, e);

@@ -1,5 +1,5 @@
-/* report_eval_groups.c: does the model err with some people more than with others? All groups at one threshold, each
- * figure with its interval, side by side. */
+/* report_eval_groups.c: does the model err with some people more than with others? All groups at one
+ * threshold, each figure with its interval, side by side. */
 #include "report_eval.h"
 
 #include <math.h>
@@ -14,7 +14,8 @@ static const json_t *groups_of(const report_evals *e, size_t i) {
 }
 
 static bool is_few(const json_t *group) {
-    return !(report_number(group, "people") >= FEWEST_PEOPLE) || !(report_number(group, "pairs_same") >= FEWEST_PAIRS) ||
+    return !(report_number(group, "people") >= FEWEST_PEOPLE) ||
+           !(report_number(group, "pairs_same") >= FEWEST_PAIRS) ||
            !(report_number(group, "pairs_different") >= FEWEST_PAIRS);
 }
 
@@ -43,12 +44,13 @@ typedef struct measure {
 } measure;
 
 static const measure measures[] = {
-    {"False matches", "Share of pairs of two people of the group that are taken for one. Further left is better",
+    {"False matches",
+     "Share of pairs of two people of the group that are taken for one. Further left is better",
      "FAR in the group, logarithmic; 95 % interval", "far", "far_interval", true},
     {"True matches", "Share of pairs of one person that are accepted. Further right is better",
      "TAR in the group; 95 % interval", "tar", "tar_interval", false},
-    {"Accuracy", "Pairs told rightly. Further right is better", "accuracy in the group; 95 % interval", "accuracy",
-     "accuracy_interval", false},
+    {"Accuracy", "Pairs told rightly. Further right is better", "accuracy in the group; 95 % interval",
+     "accuracy", "accuracy_interval", false},
 };
 enum { MEASURES = sizeof measures / sizeof *measures };
 
@@ -76,7 +78,8 @@ static void write_chart(FILE *out, const report_evals *e, const json_t *rows, co
                       .each = models,
                       .labels = labels,
                       .dots = dots};
-    fprintf(out, "<figure class=\"card roc\"><figcaption><h3>%s</h3><p>%s</p></figcaption>\n", m->title, m->description);
+    fprintf(out, "<figure class=\"card\"><figcaption><h3>%s</h3><p>%s</p></figcaption>\n", m->title,
+            m->description);
     if (models > 1) report_legend_write(out, e);
     svg_rows_write(out, &chart);
     fputs("</figure>\n", out);
@@ -90,7 +93,7 @@ static void write_row(FILE *out, const report_evals *e, size_t i, const json_t *
     if (is_few(group)) fputs(" <span class=\"chip bad\">few</span>", out);
     fputs("</th>", out);
     if (e->count > 1) {
-        fputs("<td>", out);
+        fputs("<td class=\"of\">", out);
         svg_text_write(out, report_eval_name(e, i));
         fputs("</td>", out);
     }
@@ -110,18 +113,19 @@ static void write_row(FILE *out, const report_evals *e, size_t i, const json_t *
 }
 
 static void write_table(FILE *out, const report_evals *e, const json_t *rows) {
-    fputs("<div class=\"card scroll\"><table>\n<thead><tr><th scope=\"col\">Group</th>", out);
-    if (e->count > 1) fputs("<th scope=\"col\">Model</th>", out);
-    fputs("<th scope=\"col\">People</th><th scope=\"col\">Same pairs</th><th scope=\"col\">Different pairs</th>"
-          "<th scope=\"col\">FAR</th><th scope=\"col\">TAR</th><th scope=\"col\">Accuracy</th></tr></thead>\n<tbody>\n",
-          out);
+    fputs("<div class=\"card scroll\"><table class=\"plain\">\n<thead><tr><th scope=\"col\">Group</th>", out);
+    if (e->count > 1) fputs("<th scope=\"col\" class=\"of\">Model</th>", out);
+    fputs(
+        "<th scope=\"col\">People</th><th scope=\"col\">Same pairs</th><th scope=\"col\">Different pairs</th>"
+        "<th scope=\"col\">FAR</th><th scope=\"col\">TAR</th><th "
+        "scope=\"col\">Accuracy</th></tr></thead>\n<tbody>\n",
+        out);
     size_t g;
     json_t *row;
-    json_array_foreach(rows, g, row)
-        for (size_t i = 0; i < e->count; i++) {
-            const json_t *group = find_group(groups_of(e, i), group_name(row));
-            if (group) write_row(out, e, i, group);
-        }
+    json_array_foreach(rows, g, row) for (size_t i = 0; i < e->count; i++) {
+        const json_t *group = find_group(groups_of(e, i), group_name(row));
+        if (group) write_row(out, e, i, group);
+    }
     fputs("</tbody></table></div>\n", out);
 }
 
@@ -135,7 +139,8 @@ static void write_threshold(FILE *out, const report_evals *e, size_t i) {
         fputs(": ", out);
     }
     fprintf(out, "threshold %.3f, %s. ", threshold,
-            of && strcmp(of, "model") == 0 ? "the model\xE2\x80\x99s own" : "the best of these pairs, in hindsight");
+            of && strcmp(of, "model") == 0 ? "the model\xE2\x80\x99s own"
+                                           : "the best of these pairs, in hindsight");
 }
 
 void report_groups_write(FILE *out, const report_evals *e) {
@@ -154,8 +159,10 @@ void report_groups_write(FILE *out, const report_evals *e) {
     json_array_foreach(rows, g, row) few += is_few(row);
     if (few)
         fprintf(out,
-                "<p class=\"warning\"><strong>Too few to compare.</strong> %zu of %zu groups have fewer than %d people "
-                "or fewer than %d pairs of a kind; they are drawn faint. One odd person can move such a figure.</p>\n",
+                "<p class=\"warning\"><strong>Too few to compare.</strong> %zu of %zu groups have fewer than "
+                "%d people "
+                "or fewer than %d pairs of a kind; they are drawn faint. One odd person can move such a "
+                "figure.</p>\n",
                 few, json_array_size(rows), FEWEST_PEOPLE, FEWEST_PAIRS);
     fputs("<div class=\"charts two\">\n", out);
     for (int k = 0; k < MEASURES; k++) write_chart(out, e, rows, &measures[k]);

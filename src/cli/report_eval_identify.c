@@ -1,5 +1,5 @@
-/* report_eval_identify.c: who is it? CMC where everybody is enrolled, open set where most are not, and how much more
- * photos of each person help. */
+/* report_eval_identify.c: who is it? CMC where everybody is enrolled, open set where most are not, and how
+ * much more photos of each person help. */
 #include "report_eval.h"
 
 #include <math.h>
@@ -8,14 +8,13 @@
 
 enum { WIDTH = 480, HEIGHT = 320 };
 
-static const char *const fpir_names[REPORT_FPIRS] = {"10 %", "1 %", "0.1 %"};
-
 /* ---- closed set ---------------------------------------------------------------------------------- */
 
 /* The first ranks of a curve. */
 static json_t *first_of(const json_t *array, size_t most) {
     json_t *list = json_array();
-    for (size_t i = 0; i < json_array_size(array) && i < most; i++) json_array_append(list, json_array_get(array, i));
+    for (size_t i = 0; i < json_array_size(array) && i < most; i++)
+        json_array_append(list, json_array_get(array, i));
     return list;
 }
 
@@ -34,8 +33,8 @@ static char *spoken_rank1(const report_evals *e) {
     for (size_t i = 0; i < e->count; i++) {
         double value = report_number(e->items[i], "rank1");
         if (!isfinite(value)) continue;
-        char *longer =
-            cli_format("%s%s%s: rank-1 %.2f %%", text, *text ? "; " : "", report_eval_name(e, i), 100 * value);
+        char *longer = cli_format("%s%s%s: rank-1 %.2f %%", text, *text ? "; " : "", report_eval_name(e, i),
+                                  100 * value);
         free(text);
         text = longer;
     }
@@ -47,15 +46,15 @@ static void write_cmc(FILE *out, const report_evals *e) {
     report_figure f = {.chart = {.width = WIDTH,
                                  .height = HEIGHT,
                                  .title = "CMC",
-                                 .description = "Everybody is enrolled: share of probes whose person is among the so "
-                                                "many closest people",
+                                 .description =
+                                     "Everybody is enrolled: share of probes whose person is among the so "
+                                     "many closest people",
                                  .x_label = "rank",
                                  .percent = true,
                                  .x_low = 1,
                                  .x_high = NAN,
                                  .y_low = NAN,
                                  .y_high = 1},
-                       .class = "roc",
                        .legend = true,
                        .spoken = spoken_rank1(e),
                        .notes = share_notes(e, "rank1", "at rank 1"),
@@ -75,9 +74,10 @@ static void write_enrolled(FILE *out, const report_evals *e) {
         first = json_object_get(e->items[i], "enrolled");
         if (!json_is_object(first)) first = NULL;
     }
-    char *caption = cli_format("Share recognised at once, with so many photos of each person enrolled. The same %.0f "
-                               "people and %.0f probes throughout",
-                               report_number(first, "people"), report_number(first, "probes"));
+    char *caption =
+        cli_format("Share recognised at once, with so many photos of each person enrolled. The same %.0f "
+                   "people and %.0f probes throughout",
+                   report_number(first, "people"), report_number(first, "probes"));
     report_figure f = {.chart = {.width = WIDTH,
                                  .height = HEIGHT,
                                  .title = "Photos enrolled",
@@ -89,7 +89,6 @@ static void write_enrolled(FILE *out, const report_evals *e) {
                                  .x_high = NAN,
                                  .y_low = NAN,
                                  .y_high = NAN},
-                       .class = "roc",
                        .legend = e->count > 1,
                        .evals = e};
     for (size_t i = 0; i < e->count; i++) {
@@ -108,15 +107,17 @@ static void write_open(FILE *out, const report_evals *e, size_t model) {
     const json_t *sets = json_object_get(e->items[model], "open_set");
     size_t count = json_array_size(sets), k;
     char **labels = cli_alloc(count, sizeof *labels);
-    char *title = e->count > 1 ? cli_format("Open set, %s", report_eval_name(e, model)) : cli_format("Open set");
+    char *title =
+        e->count > 1 ? cli_format("Open set, %s", report_eval_name(e, model)) : cli_format("Open set");
     json_t *set, *point;
     double low_x = 0.1, low_y = 0.1;
     report_figure f = {.chart = {.width = WIDTH,
                                  .height = HEIGHT,
                                  .title = title,
-                                 .description = "Most faces are strangers: people enrolled who are not found (FNIR) "
-                                                "against strangers taken for somebody (FPIR), by the number of people "
-                                                "enrolled. Lower is better",
+                                 .description =
+                                     "Most faces are strangers: people enrolled who are not found (FNIR) "
+                                     "against strangers taken for somebody (FPIR), by the number of people "
+                                     "enrolled. Lower is better",
                                  .x_label = "FPIR, logarithmic",
                                  .y_label = "FNIR",
                                  .log_x = true,
@@ -125,12 +126,12 @@ static void write_open(FILE *out, const report_evals *e, size_t model) {
                                  .percent = true,
                                  .x_high = 1,
                                  .y_high = 1},
-                       .class = "roc",
                        .evals = e};
     json_array_foreach(sets, k, set) {
         size_t i;
         json_array_foreach(json_object_get(set, "points"), i, point) {
-            double x = json_number_value(json_array_get(point, 0)), y = json_number_value(json_array_get(point, 1));
+            double x = json_number_value(json_array_get(point, 0)),
+                   y = json_number_value(json_array_get(point, 1));
             if (x > 1e-12 && x < low_x) low_x = x;
             if (y > 1e-12 && y < low_y) low_y = y;
         }
@@ -168,9 +169,10 @@ static void write_sizes(FILE *out, const report_evals *e) {
     int level = common_fpir(e);
     if (level < 0) return;
     char *title = cli_format("Size of the gallery");
-    char *caption = cli_format("The more people are enrolled, the more often one of them looks like somebody else: "
-                               "FNIR at an FPIR of %s. Whiskers: spread over galleries drawn at random",
-                               fpir_names[level]);
+    char *caption =
+        cli_format("The more people are enrolled, the more often one of them looks like somebody else: "
+                   "FNIR at an FPIR of %s. Whiskers: spread over galleries drawn at random",
+                   report_level_names[level]);
     report_figure f = {.chart = {.width = WIDTH,
                                  .height = HEIGHT,
                                  .title = title,
@@ -183,7 +185,6 @@ static void write_sizes(FILE *out, const report_evals *e) {
                                  .x_high = NAN,
                                  .y_low = 0,
                                  .y_high = NAN},
-                       .class = "roc",
                        .legend = e->count > 1,
                        .evals = e};
     for (size_t i = 0; i < e->count; i++) {
@@ -194,11 +195,13 @@ static void write_sizes(FILE *out, const report_evals *e) {
             if (n == SIZES_MOST) break;
             x[n] = report_number(set, "people");
             y[n] = report_number(json_object_get(set, "fnir_at_fpir"), report_levels[level]);
-            report_interval(json_object_get(set, "fnir_at_fpir_interval"), report_levels[level], &low[n], &high[n]);
+            report_interval(json_object_get(set, "fnir_at_fpir_interval"), report_levels[level], &low[n],
+                            &high[n]);
             n++;
         }
         if (n > 1)
-            report_figure_add_numbers(&f, n, x, y, low, high, (svg_series){.style = (int)i, .shape = SVG_DOTS});
+            report_figure_add_numbers(&f, n, x, y, low, high,
+                                      (svg_series){.style = (int)i, .shape = SVG_DOTS});
     }
     report_figure_write(out, &f);
     free(title);
@@ -206,10 +209,14 @@ static void write_sizes(FILE *out, const report_evals *e) {
 }
 
 static void write_table(FILE *out, const report_evals *e) {
-    fputs("<div class=\"card scroll\"><table>\n<thead><tr><th scope=\"col\">People enrolled</th>", out);
-    if (e->count > 1) fputs("<th scope=\"col\">Model</th>", out);
-    for (int i = 0; i < REPORT_FPIRS; i++) fprintf(out, "<th scope=\"col\">FNIR at FPIR %s</th>", fpir_names[i]);
-    fputs("<th scope=\"col\">Probes of them</th><th scope=\"col\">Of strangers</th></tr></thead>\n<tbody>\n", out);
+    fputs("<div class=\"card scroll\"><table class=\"plain\">\n<thead><tr><th scope=\"col\">People "
+          "enrolled</th>",
+          out);
+    if (e->count > 1) fputs("<th scope=\"col\" class=\"of\">Model</th>", out);
+    for (int i = 0; i < REPORT_FPIRS; i++)
+        fprintf(out, "<th scope=\"col\">FNIR at FPIR %s</th>", report_level_names[i]);
+    fputs("<th scope=\"col\">Probes of them</th><th scope=\"col\">Of strangers</th></tr></thead>\n<tbody>\n",
+          out);
     size_t sizes = 0;
     for (size_t i = 0; i < e->count; i++) {
         size_t n = json_array_size(json_object_get(e->items[i], "open_set"));
@@ -221,13 +228,14 @@ static void write_table(FILE *out, const report_evals *e) {
             if (!set) continue;
             fprintf(out, "<tr><th scope=\"row\">%.0f</th>", report_number(set, "people"));
             if (e->count > 1) {
-                fputs("<td>", out);
+                fputs("<td class=\"of\">", out);
                 svg_text_write(out, report_eval_name(e, i));
                 fputs("</td>", out);
             }
             for (int level = 0; level < REPORT_FPIRS; level++) {
                 fputs("<td>", out);
-                report_share_write(out, report_number(json_object_get(set, "fnir_at_fpir"), report_levels[level]));
+                report_share_write(out,
+                                   report_number(json_object_get(set, "fnir_at_fpir"), report_levels[level]));
                 report_range_write(out, json_object_get(set, "fnir_at_fpir_interval"), report_levels[level]);
                 fputs("</td>", out);
             }

@@ -1,5 +1,5 @@
-/* report_eval_summary.c: all figures of all models in one table. A figure is bold only where the paired test says
- * that the model is better than every other: a difference that other pairs might turn round is none. */
+/* report_eval_summary.c: all figures of all models in one table. A figure is bold only where the paired test
+ * says that the model is better than every other: a difference that other pairs might turn round is none. */
 #include "report_eval.h"
 
 #include <math.h>
@@ -64,6 +64,8 @@ static void write_cell(FILE *out, const json_t *eval, const figure *f, bool best
         return;
     }
     fprintf(out, "<td%s>", best ? " class=\"best\"" : "");
+    if (tar && json_is_true(json_object_get(json_object_get(eval, "tar_at_far_few"), f->key)))
+        fputs("<span class=\"chip bad\">few pairs</span> ", out);
     switch (f->kind) {
     case SHARE: report_share_write(out, value); break;
     case NUMBER: fprintf(out, "%.4f", value); break;
@@ -71,8 +73,6 @@ static void write_cell(FILE *out, const json_t *eval, const figure *f, bool best
     }
     if (strcmp(f->key, "accuracy") == 0 && isfinite(se))
         fprintf(out, " <span class=\"se\">\xC2\xB1 %.2f</span>", 100 * se);
-    if (tar && json_is_true(json_object_get(json_object_get(eval, "tar_at_far_few"), f->key)))
-        fputs(" <span class=\"chip bad\">few pairs</span>", out);
     write_interval(out, eval, f);
     fputs("</td>", out);
 }
@@ -90,8 +90,7 @@ static void write_rows(FILE *out, const report_evals *e, const report_test *test
         if (row->title) fprintf(out, " title=\"%s\"", row->title);
         fprintf(out, ">%s</th>", row->label);
         for (size_t i = 0; i < e->count; i++)
-            write_cell(out, e->items[i], row,
-                       report_is_best(e, tests, test_count, i, row->inside, row->key));
+            write_cell(out, e->items[i], row, report_is_best(e, tests, test_count, i, row->inside, row->key));
         fputs("</tr>\n", out);
     }
 }
@@ -105,15 +104,15 @@ static void write_warning(FILE *out, const report_evals *e, size_t i) {
     fputs("<p class=\"warning\"><strong>", out);
     svg_text_write(out, report_eval_name(e, i));
     fprintf(out,
-            " was trained on %.0f of the people it is measured on.</strong> Its figures flatter it, and say nothing "
+            " was trained on %.0f of the people it is measured on.</strong> Its figures flatter it, and say "
+            "nothing "
             "about people it does not know.",
             found);
     const json_t *names = json_object_get(trained, "names");
     size_t k;
     json_t *name;
     if (e->photos && json_array_size(names)) fputs(" They are: ", out);
-    if (e->photos)
-        json_array_foreach(names, k, name) {
+    if (e->photos) json_array_foreach(names, k, name) {
             enum { SHOWN = 10 };
             if (k == SHOWN) fprintf(out, " and %zu more", json_array_size(names) - SHOWN);
             if (k >= SHOWN) break;
@@ -137,26 +136,39 @@ static bool same_pairs(const report_evals *e) {
 static void write_reading(FILE *out, const report_evals *e, size_t test_count) {
     fputs("<p class=\"muted small\">", out);
     if (report_evals_have(e, "roc_band"))
-        fputs("Small numbers: 95 % of the figures that other people of the same kind would give lie between them "
+        fputs("Small numbers: 95 % of the figures that other people of the same kind would give lie between "
+              "them "
               "(bootstrap over people). ",
               out);
+    for (size_t i = 0; i < e->count; i++) {
+        const json_t *trained = json_object_get(e->items[i], "trained_people");
+        if (!json_is_false(json_object_get(trained, "checked"))) continue;
+        fputs("Whether ", out);
+        svg_text_write(out, report_eval_name(e, i));
+        fputs(" was trained on people it is measured on could not be checked: it does not say. ", out);
+    }
     if (e->count > 1)
-        fputs(test_count ? "Bold: better than every other model here, by the paired test; where nothing is bold, these "
-                           "pairs cannot tell. "
-                         : "These models were not compared by a test on the same pairs, so no figure is called best. ",
-              out);
+        fputs(
+            test_count
+                ? "Bold: better than every other model here, by the paired test; where nothing is bold, "
+                  "these "
+                  "pairs cannot tell. "
+                : "These models were not compared by a test on the same pairs, so no figure is called best. ",
+            out);
     fputs("</p>\n", out);
 }
 
 void report_summary_write(FILE *out, const report_evals *e) {
     size_t test_count;
     report_test *tests = report_tests(e, &test_count);
-    fputs("<p class=\"muted\">Verification asks whether two photos show the same person; identification asks which "
+    fputs("<p class=\"muted\">Verification asks whether two photos show the same person; identification asks "
+          "which "
           "person of a gallery a photo shows.</p>\n",
           out);
     for (size_t i = 0; i < e->count; i++) write_warning(out, e, i);
     if (report_evals_have(e, "roc") && !same_pairs(e))
-        fputs("<p class=\"warning\"><strong>These models were not measured on the same pairs.</strong> Their figures "
+        fputs("<p class=\"warning\"><strong>These models were not measured on the same pairs.</strong> Their "
+              "figures "
               "cannot be compared.</p>\n",
               out);
     fputs("<div class=\"card scroll\"><table>\n<thead><tr><th scope=\"col\">Figure</th>", out);

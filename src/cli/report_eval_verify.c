@@ -1,4 +1,5 @@
-/* report_eval_verify.c: same person or not? ROC, DET, histograms of cosines, calibration, error versus reject. */
+/* report_eval_verify.c: same person or not? ROC, DET, histograms of cosines, calibration, error versus
+ * reject. */
 #include "report_eval.h"
 
 #include <math.h>
@@ -29,8 +30,8 @@ static char *spoken_tar(const report_evals *e) {
     char *text = cli_format("%s", "");
     for (size_t i = 0; i < e->count && far >= 0; i++) {
         double tar = report_number(json_object_get(e->items[i], "tar_at_far"), report_levels[far]);
-        char *longer = cli_format("%s%s%s: TAR %.2f %% at FAR %s", text, *text ? "; " : "", report_eval_name(e, i),
-                                  100 * tar, report_level_names[far]);
+        char *longer = cli_format("%s%s%s: TAR %.2f %% at FAR %s", text, *text ? "; " : "",
+                                  report_eval_name(e, i), 100 * tar, report_level_names[far]);
         free(text);
         text = longer;
     }
@@ -41,9 +42,10 @@ static char **tar_notes(const report_evals *e) {
     int far = report_steady_far(e);
     char **notes = cli_alloc(e->count, sizeof *notes);
     for (size_t i = 0; i < e->count && far >= 0; i++)
-        notes[i] = cli_format("&ensp;%.2f %% at %s",
-                              100 * report_number(json_object_get(e->items[i], "tar_at_far"), report_levels[far]),
-                              report_level_names[far]);
+        notes[i] =
+            cli_format("&ensp;TAR %.2f %% at FAR %s",
+                       100 * report_number(json_object_get(e->items[i], "tar_at_far"), report_levels[far]),
+                       report_level_names[far]);
     return notes;
 }
 
@@ -61,8 +63,9 @@ static void write_roc(FILE *out, const report_evals *e) {
         .chart = {.width = WIDTH,
                   .height = HEIGHT,
                   .title = "ROC",
-                  .description = "Share of same-person pairs accepted (TAR) at each share of different-person pairs "
-                                 "accepted by mistake (FAR). Higher is better. Dotted: chance",
+                  .description =
+                      "Share of same-person pairs accepted (TAR) at each share of different-person pairs "
+                      "accepted by mistake (FAR). Higher is better. Dotted: chance",
                   .x_label = "FAR, logarithmic",
                   .log_x = true,
                   .x_percent = true,
@@ -71,7 +74,6 @@ static void write_roc(FILE *out, const report_evals *e) {
                   .x_high = 1,
                   .y_low = 0,
                   .y_high = 1},
-        .class = "roc",
         .legend = true,
         .spoken = spoken_tar(e),
         .notes = tar_notes(e),
@@ -106,25 +108,24 @@ static json_t *missed_of(const json_t *curve) {
 
 static void write_det(FILE *out, const report_evals *e) {
     double low = fmin(0.1, smallest(e, 0, false, 0.1));
-    report_figure f = {
-        .chart = {.width = WIDTH,
-                  .height = HEIGHT,
-                  .title = "DET",
-                  .description = "The same as errors, both logarithmic: same-person pairs missed against "
-                                 "different-person pairs accepted. Lower is better",
-                  .x_label = "FAR, logarithmic",
-                  .log_x = true,
-                  .log_y = true,
-                  .x_percent = true,
-                  .percent = true,
-                  .x_low = low,
-                  .x_high = 1,
-                  .y_low = fmax(smallest(e, 1, true, 0.1), 1e-5),
-                  .y_high = 1},
-        .class = "roc",
-        .legend = e->count > 1,
-        .spoken = spoken_tar(e),
-        .evals = e};
+    report_figure f = {.chart = {.width = WIDTH,
+                                 .height = HEIGHT,
+                                 .title = "DET",
+                                 .description =
+                                     "The same as errors, both logarithmic: same-person pairs missed against "
+                                     "different-person pairs accepted. Lower is better",
+                                 .x_label = "FAR, logarithmic",
+                                 .log_x = true,
+                                 .log_y = true,
+                                 .x_percent = true,
+                                 .percent = true,
+                                 .x_low = low,
+                                 .x_high = 1,
+                                 .y_low = fmax(smallest(e, 1, true, 0.1), 1e-5),
+                                 .y_high = 1},
+                       .legend = e->count > 1,
+                       .spoken = spoken_tar(e),
+                       .evals = e};
     const char *const parts[] = {"roc_band", "roc"};
     for (int part = 0; part < 2; part++)
         for (size_t i = 0; i < e->count; i++) {
@@ -172,7 +173,8 @@ static char *spoken_histogram(const json_t *eval, double threshold) {
 static void write_histogram(FILE *out, const report_evals *e, size_t i) {
     const json_t *eval = e->items[i], *histogram = json_object_get(eval, "histogram");
     double same[BINS_MOST + 1], different[BINS_MOST + 1], edge[BINS_MOST + 1];
-    size_t count = shares_of(json_object_get(histogram, "different"), different, edge), first = count, last = 0;
+    size_t count = shares_of(json_object_get(histogram, "different"), different, edge), first = count,
+           last = 0;
     if (count == 0 || shares_of(json_object_get(histogram, "same"), same, edge) != count) return;
     used(different, count, &first, &last);
     used(same, count, &first, &last);
@@ -184,8 +186,9 @@ static void write_histogram(FILE *out, const report_evals *e, size_t i) {
     report_figure f = {.chart = {.width = WIDTH,
                                  .height = 260,
                                  .title = title,
-                                 .description = "How alike pairs are. Filled: two photos of one person; grey: of two "
-                                                "people. What lies on the wrong side of the threshold is told wrongly",
+                                 .description =
+                                     "How alike pairs are. Filled: two photos of one person; grey: of two "
+                                     "people. What lies on the wrong side of the threshold is told wrongly",
                                  .x_label = "cosine",
                                  .y_label = "share of the pairs of a kind",
                                  .percent = true,
@@ -232,9 +235,10 @@ static void write_calibration(FILE *out, const report_evals *e) {
     report_figure f = {.chart = {.width = WIDTH,
                                  .height = HEIGHT,
                                  .title = "Calibration",
-                                 .description = "The cosine read as a probability (a logistic fit; as many pairs of one "
-                                                "person as of two): what was told against what was so. On the dotted "
-                                                "line every probability is true",
+                                 .description =
+                                     "The cosine read as a probability (a logistic fit; as many pairs of one "
+                                     "person as of two): what was told against what was so. On the dotted "
+                                     "line every probability is true",
                                  .x_label = "probability told that both show one person",
                                  .y_label = "share that did",
                                  .percent = true,
@@ -243,7 +247,6 @@ static void write_calibration(FILE *out, const report_evals *e) {
                                  .x_high = 1,
                                  .y_low = 0,
                                  .y_high = 1},
-                       .class = "roc",
                        .legend = true,
                        .notes = notes,
                        .evals = e};
@@ -253,7 +256,8 @@ static void write_calibration(FILE *out, const report_evals *e) {
         if (!json_is_object(c)) continue;
         double cllr = report_number(c, "cllr"), least = report_number(c, "cllr_min");
         notes[i] = cli_format("&ensp;Cllr %.3f bits, %.3f at best", cllr, least);
-        char *longer = cli_format("%s%s%s: Cllr %.3f bits", spoken, *spoken ? "; " : "", report_eval_name(e, i), cllr);
+        char *longer =
+            cli_format("%s%s%s: Cllr %.3f bits", spoken, *spoken ? "; " : "", report_eval_name(e, i), cllr);
         free(spoken);
         spoken = longer;
         add_calibration(&f, json_object_get(c, "bins"), (int)i);
@@ -264,14 +268,26 @@ static void write_calibration(FILE *out, const report_evals *e) {
 
 /* ---- error versus reject -------------------------------------------------------------------------- */
 
+/* Of the last pairs that are left a few decide. */
+static const double REJECTED_MOST = 0.8;
+
+static json_t *steady_part(const json_t *points) {
+    json_t *list = json_array(), *point;
+    size_t i;
+    json_array_foreach(points, i, point) if (json_number_value(json_array_get(point, 0)) <=
+                                             REJECTED_MOST + 1e-9) json_array_append(list, point);
+    return list;
+}
+
 static void write_reject(FILE *out, const report_evals *e) {
     double far = NAN;
     for (size_t i = 0; i < e->count && !isfinite(far); i++)
         far = report_number(json_object_get(e->items[i], "reject"), "far");
-    char *caption = cli_format("Pairs of one person that are missed, at the threshold with a FAR of %g %%, when the "
-                               "photos of the lowest quality are turned away. A quality that knows what the model "
-                               "cannot do makes the line fall",
-                               100 * far);
+    char *caption =
+        cli_format("Pairs of one person that are missed, at the threshold with a FAR of %g %%, when the "
+                   "photos of the lowest quality are turned away. A quality that knows what the model "
+                   "cannot do makes the line fall",
+                   100 * far);
     report_figure f = {.chart = {.width = WIDTH,
                                  .height = HEIGHT,
                                  .title = "Error versus reject",
@@ -281,15 +297,16 @@ static void write_reject(FILE *out, const report_evals *e) {
                                  .percent = true,
                                  .x_percent = true,
                                  .x_low = 0,
-                                 .x_high = 1,
+                                 .x_high = REJECTED_MOST,
                                  .y_low = 0,
                                  .y_high = NAN},
-                       .class = "roc",
                        .legend = e->count > 1,
                        .evals = e};
-    for (size_t i = 0; i < e->count; i++)
-        report_figure_add(&f, json_object_get(json_object_get(e->items[i], "reject"), "points"),
-                          (svg_series){.style = (int)i, .shape = SVG_DOTS});
+    for (size_t i = 0; i < e->count; i++) {
+        json_t *points = steady_part(json_object_get(json_object_get(e->items[i], "reject"), "points"));
+        report_figure_add(&f, points, (svg_series){.style = (int)i, .shape = SVG_DOTS});
+        json_decref(points);
+    }
     report_figure_write(out, &f);
     free(caption);
 }
@@ -303,12 +320,14 @@ static void write_few(FILE *out, const report_evals *e) {
             const json_t *eval = e->items[i];
             double different = report_number(eval, "pairs") - report_number(eval, "pairs_same");
             double tar = report_number(json_object_get(eval, "tar_at_far"), report_levels[level]);
-            bool few = json_is_true(json_object_get(json_object_get(eval, "tar_at_far_few"), report_levels[level]));
+            bool few =
+                json_is_true(json_object_get(json_object_get(eval, "tar_at_far_few"), report_levels[level]));
             if (!isfinite(different) || (isfinite(tar) && !few)) continue;
             fputs("<p class=\"warning\"><strong>Too few pairs for low FARs.</strong> There are ", out);
             report_count_write(out, different);
             fprintf(out,
-                    " pairs of different people. A FAR of %s is then %.1f of them: a figure at this FAR or a lower one "
+                    " pairs of different people. A FAR of %s is then %.3g of them: a figure at this FAR or a "
+                    "lower one "
                     "hangs on a few pairs, and on their labels. It is steady from 30 such errors on.</p>\n",
                     report_level_names[level], different * pow(10, -1 - level));
             return;
@@ -327,7 +346,8 @@ void report_verify_write(FILE *out, const report_evals *e) {
     bool measured = false, reject = report_evals_have(e, "reject");
     for (size_t i = 0; i < e->count; i++) measured |= json_object_get(e->items[i], "reject") != NULL;
     if (measured && !reject)
-        fputs("<p class=\"muted small\">No error-versus-reject curve: the quality of a photo is known only where a face "
+        fputs("<p class=\"muted small\">No error-versus-reject curve: the quality of a photo is known only "
+              "where a face "
               "was looked for in it, and there must be pairs enough.</p>\n",
               out);
 }

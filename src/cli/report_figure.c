@@ -1,5 +1,5 @@
-/* report_figure.c: a chart of several models being put together: numbers out of JSON, a legend of those that have a
- * line, a card with a heading. */
+/* report_figure.c: a chart of several models being put together: numbers out of JSON, a legend of those that
+ * have a line, a card with a heading. */
 #include "report_eval.h"
 
 #include <math.h>
@@ -43,8 +43,8 @@ static double *copy_of(const double *values, size_t count) {
     return copy;
 }
 
-void report_figure_add_numbers(report_figure *f, size_t count, const double *x, const double *y, const double *low,
-                               const double *high, svg_series series) {
+void report_figure_add_numbers(report_figure *f, size_t count, const double *x, const double *y,
+                               const double *low, const double *high, svg_series series) {
     series.x = copy_of(x, count);
     series.y = copy_of(y, count);
     series.low = copy_of(low, count);
@@ -103,7 +103,7 @@ void report_figure_write(FILE *out, report_figure *f) {
     if (svg_chart_has_data(&f->chart)) {
         const char *shown = f->chart.description;
         char *spoken = cli_format("%s%s%s", shown, f->spoken ? ". " : "", f->spoken ? f->spoken : "");
-        fprintf(out, "<figure class=\"card %s\"><figcaption><h3>", f->class ? f->class : "");
+        fputs("<figure class=\"card\"><figcaption><h3>", out);
         svg_text_write(out, f->chart.title);
         fputs("</h3><p>", out);
         svg_text_write(out, shown);

@@ -68,8 +68,9 @@ static const char CHARTS[] =
     ".dashed{stroke-dasharray:6 4}\n"
     ".s0{color:var(--s0)}.s1{color:var(--s1)}.s2{color:var(--s2)}.s3{color:var(--s3)}.s4{"
     "color:var(--s4)}.s5{color:var(--s5)}\n"
-    ".roc .s1{stroke-dasharray:8 4}.roc .s2{stroke-dasharray:2 4}.roc .s3{stroke-dasharray:10 3 2 3}"
-    ".roc .s4{stroke-dasharray:4 3}.roc .s5{stroke-dasharray:14 4}\n"
+    ".roc .line.s1{stroke-dasharray:8 4}.roc .line.s2{stroke-dasharray:2 4}.roc .line.s3{stroke-dasharray:10 "
+    "3 2 3}.roc .line.s4{stroke-dasharray:4 3}.roc .line.s5{stroke-dasharray:14 4}.roc .line.thin{"
+    "stroke-dasharray:none}\n"
     ".key{width:28px;height:10px;vertical-align:middle;margin-right:7px;flex:none}\n";
 
 static const char SUSPECTS[] =
@@ -120,13 +121,16 @@ static const char RUN[] =
 static const char EVAL[] =
     "nav{display:flex;flex-wrap:wrap;gap:4px 18px;margin:4px 0 0}nav a{color:var(--accent);"
     "text-decoration:none}nav a:hover{text-decoration:underline}\n"
-    ".charts.two{grid-template-columns:repeat(auto-fit,minmax(min(100%,400px),1fr))}\n"
-    ".charts figure{justify-content:flex-start}.charts figure .chart{margin-top:auto}\n"
+    ".charts.two{grid-template-columns:repeat(auto-fill,minmax(min(100%,440px),1fr))}\n"
+    "main>section>.small{margin-top:12px}.charts figure{justify-content:flex-start}.charts figure "
+    ".chart{margin-top:auto}\n"
     "h4{font-size:.92rem;margin:18px 0 8px}.card>h4:first-child{margin-top:0}\n"
     ".warning{max-width:none;margin:12px 0;padding:10px 14px;border-radius:8px;color:var(--bad);"
     "background:var(--bad-bg)}\n"
     ".range{display:block;font-size:.78rem;font-weight:400;color:var(--muted)}td .chip{white-space:nowrap}\n"
-    "td,tbody th{vertical-align:top}td .key,th .key{margin-bottom:2px}.verdict-cell{font-weight:600}\n"
+    "td,tbody th{vertical-align:top}td .key,th .key{margin-bottom:2px}.verdict-cell{font-weight:600}.plain "
+    "thead th{overflow-wrap:normal}"
+    "td.of,th.of{text-align:left}\n"
     ".area{fill:currentColor;opacity:.22}.line.thin{stroke-width:1.4}.whisker{stroke:currentColor;"
     "stroke-width:1.6;opacity:.75}.grey{color:var(--muted)}.faint{opacity:.38}\n"
     ".mark{stroke:var(--text);stroke-width:1.2;stroke-dasharray:5 3}.chart .mark-label,.chart .row-label{"
@@ -139,9 +143,10 @@ static const char EVAL[] =
     ".pairs.bare{grid-template-columns:repeat(auto-fill,minmax(110px,1fr));gap:4px 20px}\n"
     ".pair{display:grid;grid-template-columns:1fr 1fr;gap:8px;margin-bottom:4px}.pair figure{min-width:0}"
     ".pair .photo{width:100%;height:auto;aspect-ratio:1}.pair figcaption{margin:4px 0 0;font-size:.76rem;"
-    "line-height:1.3;color:var(--muted);overflow-wrap:anywhere}\n"
+    "line-height:1.35}\n"
     ".cosine{font-weight:600}\n"
-    ".models td{white-space:normal;overflow-wrap:anywhere;min-width:150px}.models code{font-size:.76rem}\n"
+    ".models td,.models th{text-align:left}.models "
+    "td{white-space:normal;overflow-wrap:anywhere;min-width:150px}.models code{font-size:.76rem}\n"
     ".card.command{margin-top:16px}\n";
 
 /* Last, to overrule the rest on phones and on paper. */
@@ -178,8 +183,8 @@ void report_page_begin_again(FILE *out, const char *title, int seconds) {
     if (seconds > 0) fprintf(out, "<meta http-equiv=\"refresh\" content=\"%d\">\n", seconds);
     fputs("<title>", out);
     svg_text_write(out, title);
-    fprintf(out, "</title>\n<style>\n%s%s%s%s%s%s%s</style>\n</head>\n<body>\n<header>\n<h1>", COLOURS, LAYOUT,
-            CHARTS, SUSPECTS, RUN, EVAL, MEDIA);
+    fprintf(out, "</title>\n<style>\n%s%s%s%s%s%s%s</style>\n</head>\n<body>\n<header>\n<h1>", COLOURS,
+            LAYOUT, CHARTS, SUSPECTS, RUN, EVAL, MEDIA);
     svg_text_write(out, title);
     fputs("</h1>\n<p class=\"muted\">likeness " LK_VERSION ", ", out);
     write_date(out);
@@ -201,9 +206,10 @@ void report_page_end_with(FILE *out, const char *caution) {
 void report_page_finish(FILE *out, const char *caution, bool photos) {
     fprintf(out, "</main>\n<footer>\n<p>%s</p>\n", caution);
     if (photos)
-        fputs("<p class=\"muted small\">This page holds photos of people. Keep it and pass it on as you would "
-              "the photos themselves.</p>\n",
-              out);
+        fputs(
+            "<p class=\"muted small\">This page holds photos of people. Keep it and pass it on as you would "
+            "the photos themselves.</p>\n",
+            out);
     fputs("</footer>\n</body>\n</html>\n", out);
 }
 
@@ -237,10 +243,24 @@ static lk_status load_photo(const char *root, const char *path, lk_image **out) 
     return status == LK_NOT_FOUND ? lk_image_load(path, out, NULL) : status;
 }
 
+/* A rectangle made smaller and moved until it lies in the photo: beyond the border there are only streaks. */
+static lk_crop inside(lk_crop crop, double width, double height) {
+    if (crop.centre > 0) return crop;
+    double shrink = fmin(1, fmin(width / crop.width, height / crop.height));
+    crop.x += crop.width * (1 - shrink) / 2;
+    crop.y += crop.height * (1 - shrink) / 2;
+    crop.width *= shrink;
+    crop.height *= shrink;
+    crop.x = fmin(fmax(crop.x, 0), width - crop.width);
+    crop.y = fmin(fmax(crop.y, 0), height - crop.height);
+    return crop;
+}
+
 static lk_status make_thumbnail(const char *root, const char *path, lk_crop crop, uint8_t **jpeg,
                                 size_t *size) {
     lk_image *photo = NULL, *small = NULL;
     lk_status status = load_photo(root, path, &photo);
+    if (status == LK_OK) crop = inside(crop, lk_image_width(photo), lk_image_height(photo));
     if (status == LK_OK) status = lk_image_crop(photo, crop, THUMBNAIL, THUMBNAIL, &small, NULL);
     if (status == LK_OK) status = lk_image_encode_jpeg(small, THUMBNAIL_QUALITY, jpeg, size, NULL);
     lk_image_free(photo);

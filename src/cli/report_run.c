@@ -108,7 +108,8 @@ void report_run_bad_photo(report_run *run, const char *path, const lk_error *why
 
 static void take_validation(report_run *run, const lk_train_look *look) {
     if (look->pair_count == 0 || (run->last.step > 0 && look->validation_step == run->last.step)) return;
-    lk_pair *pairs = cli_alloc(look->pair_count, sizeof *pairs); /* one fold for all; of which photos, nobody asks */
+    lk_pair *pairs =
+        cli_alloc(look->pair_count, sizeof *pairs); /* one fold for all; of which photos, nobody asks */
     for (size_t i = 0; i < look->pair_count; i++) pairs[i] = (lk_pair){.same = look->same[i], .b = 1};
     lk_trial trial = {.photos = 2, .pairs = pairs, .cosine = look->cosine, .count = look->pair_count};
     lk_bootstrap none = {0};
@@ -339,7 +340,12 @@ static void write_roc(FILE *out, const validation *now, const validation *first,
     double *x[] = {roc_points(a), roc_points(b)};
     const svg_series series[] = {
         {.x = x[0], .y = x[0] + a->roc_count, .count = a->roc_count, .style = 0, .shape = SVG_STEPS},
-        {.x = x[1], .y = x[1] + b->roc_count, .count = b->roc_count, .style = 1, .dashed = true, .shape = SVG_STEPS}};
+        {.x = x[1],
+         .y = x[1] + b->roc_count,
+         .count = b->roc_count,
+         .style = 1,
+         .dashed = true,
+         .shape = SVG_STEPS}};
     svg_chart chart = {.width = 500,
                        .height = 320,
                        .title = "ROC",
@@ -347,6 +353,7 @@ static void write_roc(FILE *out, const validation *now, const validation *first,
                                       "different-person pairs accepted by mistake (FAR)",
                        .x_label = "FAR, logarithmic",
                        .log_x = true,
+                       .x_percent = true,
                        .percent = true,
                        .x_low = 1 / (double)(a->pairs - a->same),
                        .x_high = 1,

@@ -1,6 +1,6 @@
-/* svg.c: charts with two axes as inline SVG. Geometry only: class names tie each part to the style sheet in report_page.c.
- * Written here rather than left to gnuplot, whose pictures follow neither the page's dark mode nor a phone's
- * width. */
+/* svg.c: charts with two axes as inline SVG. Geometry only: class names tie each part to the style sheet in
+ * report_page.c. Written here rather than left to gnuplot, whose pictures follow neither the page's dark mode
+ * nor a phone's width. */
 #include "svg.h"
 #include "cli.h"
 
@@ -12,7 +12,7 @@
 static const double LEFT = 54, RIGHT = 14, TOP = 12, BOTTOM = 42, LINE = 14;
 
 enum {
-    BINS = 120,      /* about two and a half units of width each */
+    BINS = 120,       /* about two and a half units of width each */
     TICKS_WANTED = 5, /* a little fewer or more come of round steps */
     LABELS_MOST = 32
 };
@@ -57,7 +57,8 @@ const char *svg_style_class(int style) {
 
 void svg_open(FILE *out, const char *class, double width, double height, const char *title,
               const char *description) {
-    fprintf(out, "<svg class=\"%s\" viewBox=\"0 0 %.0f %.0f\" role=\"img\" aria-label=\"", class, width, height);
+    fprintf(out, "<svg class=\"%s\" viewBox=\"0 0 %.0f %.0f\" role=\"img\" aria-label=\"", class, width,
+            height);
     svg_text_write(out, title);
     fputs(". ", out);
     svg_text_write(out, description);
@@ -163,30 +164,34 @@ static frame make_frame(FILE *out, const svg_chart *chart) {
 
 void svg_number_write(FILE *out, double value, double step) {
     int decimals = (int)fmax(0, ceil(-log10(step) - 1e-9));
-    if (fabs(value) < step / 1e6) value = 0; /* no "-0" */
+    if (fabs(value) < step / 1e6) value = 0;   /* no "-0" */
+    if (value < 0) fputs("\xE2\x88\x92", out); /* a minus sign is as wide as a digit, a hyphen is not */
+    value = fabs(value);
     if (decimals > 4)
         fprintf(out, "%.2g", value);
     else
         fprintf(out, "%.*f", decimals, value);
 }
 
-/* Where an axis has a number: at round steps from `from` on; or on a logarithmic one at powers of ten, with 2 and 5
- * times these between where there is room. */
+/* Where an axis has a number: at multiples of a round step; or on a logarithmic one at powers of ten, with
+ * some multiples between where there is room. */
 typedef struct ticks {
     const axis *axis;
-    double at, step; /* step: of a linear axis; of a logarithmic one the last digit of its number */
-    int lead;        /* of a logarithmic one: 1, 2 or 5 */
-    bool fine;
+    double at, step;    /* step: of a linear axis; of a logarithmic one the last digit of its number */
+    const double *lead; /* of a logarithmic one: multiples in a decade, 10 last */
+    double decade;
+    int next;
 } ticks;
 
-static ticks ticks_of(const axis *a, double from) {
-    enum { FINE_DECADES = 2 };
-    ticks t = {.axis = a, .lead = 1, .fine = a->high - a->low <= FINE_DECADES};
+static ticks ticks_of(const axis *a) {
+    static const double few[] = {1, 10}, some[] = {1, 3, 10}, many[] = {1, 2, 3, 5, 10};
+    double range = a->high - a->low;
+    ticks t = {.axis = a, .lead = range > 3.1 ? few : range > 1.1 ? some : many};
     if (a->log) {
-        t.at = pow(10, floor(a->low + 1e-9));
+        t.decade = t.at = pow(10, floor(a->low + 1e-9));
     } else {
-        t.step = svg_round_step(a->high - a->low);
-        t.at = from;
+        t.step = svg_round_step(range);
+        t.at = ceil(a->low / t.step - 1e-9) * t.step;
     }
     return t;
 }
@@ -194,19 +199,20 @@ static ticks ticks_of(const axis *a, double from) {
 static void ticks_step(ticks *t) {
     if (!t->axis->log) {
         t->at += t->step;
-    } else if (t->fine) {
-        t->at *= t->lead == 2 ? 2.5 : 2;
-        t->lead = t->lead == 1 ? 2 : t->lead == 2 ? 5 : 1;
-    } else {
-        t->at *= 10;
+        return;
     }
+    t->at = t->decade * t->lead[++t->next];
+    if (t->lead[t->next] < 10) return;
+    t->decade *= 10;
+    t->next = 0;
 }
 
 /* The next number on the axis; false past its end. */
 static bool ticks_next(ticks *t, double *value) {
     double slack = 1e-9 * (t->axis->high - t->axis->low);
     while (t->axis->log && log10(t->at) < t->axis->low - slack) ticks_step(t);
-    if ((t->axis->log ? log10(t->at) : t->at) > t->axis->high + (t->axis->log ? slack : t->step * 1e-9)) return false;
+    if ((t->axis->log ? log10(t->at) : t->at) > t->axis->high + (t->axis->log ? slack : t->step * 1e-9))
+        return false;
     *value = t->at;
     if (t->axis->log) t->step = pow(10, floor(log10(t->at) + 1e-9));
     ticks_step(t);
@@ -220,8 +226,8 @@ static void write_tick_number(FILE *out, double value, double step, bool percent
 
 static void write_y_axis(const frame *f) {
     if (f->chart->y_hidden) return;
-    double step = svg_round_step(f->y.high - f->y.low), y;
-    ticks t = ticks_of(&f->y, ceil(f->y.low / step - 1e-9) * step);
+    double y;
+    ticks t = ticks_of(&f->y);
     while (ticks_next(&t, &y)) {
         double place = y_place(f, y);
         fprintf(
@@ -237,18 +243,22 @@ static void write_y_axis(const frame *f) {
     fputs("</text>\n", f->out);
 }
 
+static void write_x_tick(const frame *f, double x, double step) {
+    double place = x_place(f, x);
+    fprintf(f->out,
+            "<path class=\"axis\" d=\"M%.1f %.1fv4\"/><text x=\"%.1f\" y=\"%.1f\" text-anchor=\"middle\">",
+            place, f->bottom, place, f->bottom + 17);
+    write_tick_number(f->out, x, step, f->chart->x_percent);
+    fputs("</text>\n", f->out);
+}
+
 static void write_x_axis(const frame *f) {
     fprintf(f->out, "<path class=\"axis\" d=\"M%.1f %.1fH%.1f\"/>\n", f->left, f->bottom, f->right);
     double x;
-    ticks t = ticks_of(&f->x, f->x.low); /* round steps from the first x, so that a rank axis begins at 1 */
-    while (ticks_next(&t, &x)) {
-        double place = x_place(f, x);
-        fprintf(f->out,
-                "<path class=\"axis\" d=\"M%.1f %.1fv4\"/><text x=\"%.1f\" y=\"%.1f\" text-anchor=\"middle\">",
-                place, f->bottom, place, f->bottom + 17);
-        write_tick_number(f->out, x, t.step, f->chart->x_percent);
-        fputs("</text>\n", f->out);
-    }
+    ticks t = ticks_of(&f->x);
+    /* Ranks and the like begin at 1, which is no round number and yet the one that matters. */
+    if (!f->x.log && f->x.low == 1 && t.step >= 2) write_x_tick(f, 1, 1);
+    while (ticks_next(&t, &x)) write_x_tick(f, x, t.step);
     fprintf(f->out, "<text class=\"label\" x=\"%.1f\" y=\"%.1f\" text-anchor=\"middle\">",
             (f->left + f->right) / 2, f->chart->height - 5);
     svg_text_write(f->out, f->chart->x_label);
@@ -275,7 +285,8 @@ static void open_path(const frame *f, const svg_series *s) {
     if (s->shape == SVG_GUIDE)
         fputs("<path class=\"guide\" d=\"", f->out);
     else
-        fprintf(f->out, "<path class=\"line %s%s\" d=\"", svg_style_class(s->style), s->dashed ? " dashed" : "");
+        fprintf(f->out, "<path class=\"line %s%s\" d=\"", svg_style_class(s->style),
+                s->dashed ? " dashed" : "");
 }
 
 static void write_dots(const frame *f, const svg_series *s) {

@@ -1,5 +1,5 @@
-/* svg.h: charts as inline SVG, for the pages that report and eval write. Colours and fonts come from the page's
- * style sheet, so that one chart suits light, dark and paper. */
+/* svg.h: charts as inline SVG, for the pages that report and eval write. Colours and fonts come from the
+ * page's style sheet, so that one chart suits light, dark and paper. */
 #ifndef LIKENESS_SVG_H
 #define LIKENESS_SVG_H
 
@@ -19,7 +19,8 @@ typedef enum svg_shape {
     SVG_GUIDE,  /* a faint line to compare with */
     SVG_POINTS, /* dots and no line */
     SVG_BAND,   /* filled from low to high; y is not looked at */
-    SVG_AREA    /* filled steps on the foot of the chart: a histogram; x are left edges, and the last one's y ends it */
+    SVG_AREA    /* filled steps on the foot of the chart: a histogram; x are left edges, and the last one's y
+                   ends it */
 } svg_shape;
 
 typedef struct svg_series {
@@ -46,7 +47,7 @@ typedef struct svg_chart {
     double x_low, x_high, y_low, y_high; /* NaN: from the data */
     const svg_series *series;
     size_t count;
-    const char *y_label; /* where the heading is not enough; over the axis. NULL: none */
+    const char *y_label;             /* where the heading is not enough; over the axis. NULL: none */
     bool log_y, x_percent, y_hidden; /* y by powers of ten; x in percent; no numbers at y */
     const svg_mark *marks;
     size_t mark_count;
@@ -69,9 +70,9 @@ typedef struct svg_dot {
 typedef struct svg_rows {
     double width;
     const char *title, *description, *x_label;
-    bool log_x;           /* x, a share, in percent */
-    double x_low, x_high; /* NaN: from the data */
-    size_t rows, each;    /* `each` dots a row */
+    bool log_x;                /* x, a share, in percent */
+    double x_low, x_high;      /* NaN: from the data */
+    size_t rows, each;         /* `each` dots a row */
     const char *const *labels; /* (rows) */
     const svg_dot *dots;       /* (rows, each) */
     const svg_dot *guides;     /* (each) values that all rows are compared with, as faint lines; NULL: none */
@@ -83,8 +84,8 @@ void svg_rows_write(FILE *out, const svg_rows *rows);
 enum { SVG_KINDS = 2 * SVG_STYLES }; /* of dots: filled ones, then rings */
 
 typedef struct svg_map_dot {
-    double x, y; /* y upwards */
-    int kind;    /* 0 .. SVG_KINDS - 1; or SVG_GREY, behind the others */
+    double x, y;       /* y upwards */
+    int kind;          /* 0 .. SVG_KINDS - 1; or SVG_GREY, behind the others */
     const char *title; /* shown when pointed at; NULL: none */
 } svg_map_dot;
 
@@ -108,7 +109,8 @@ double svg_text_width(const char *text);
 /* "s0" .. "s5", "grey". */
 const char *svg_style_class(int style);
 /* "<svg ..>", with what screen readers read out. */
-void svg_open(FILE *out, const char *class, double width, double height, const char *title, const char *description);
+void svg_open(FILE *out, const char *class, double width, double height, const char *title,
+              const char *description);
 
 /* Text from outside into HTML or SVG: markup, control characters, broken UTF-8 and bidirectional overrides
  * are made harmless. */

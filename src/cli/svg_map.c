@@ -1,5 +1,5 @@
-/* svg_map.c: a map: dots that lie near each other where things are alike. Which direction is which says nothing, so
- * there are no axes. */
+/* svg_map.c: a map: dots that lie near each other where things are alike. Which direction is which says
+ * nothing, so there are no axes. */
 #include "svg.h"
 
 #include <math.h>
@@ -31,7 +31,8 @@ void svg_map_write(FILE *out, const svg_map *map) {
         low = fmin(low, map->dots[i].y);
         high = fmax(high, map->dots[i].y);
     }
-    double wide = fmax(right - left, 1e-9), tall = fmax(high - low, 1e-9), scale = (map->size - 2 * MARGIN) / wide;
+    double wide = fmax(right - left, 1e-9), tall = fmax(high - low, 1e-9),
+           scale = (map->size - 2 * MARGIN) / wide;
     svg_open(out, "chart map", map->size, tall * scale + 2 * MARGIN, map->title, map->description);
     for (int front = 0; front < 2; front++)
         for (size_t i = 0; i < map->count; i++) {

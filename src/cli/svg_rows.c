@@ -1,5 +1,5 @@
-/* svg_rows.c: dots with whiskers, a row for each thing that is compared, its name at the left: a table that is read at
- * a glance. */
+/* svg_rows.c: dots with whiskers, a row for each thing that is compared, its name at the left: a table that
+ * is read at a glance. */
 #include "svg.h"
 
 #include <math.h>
@@ -61,14 +61,15 @@ static void write_axis(const frame *f) {
     double step = f->rows->log_x ? 1 : svg_round_step(f->high - f->low);
     for (double x = ceil(f->low / step - 1e-9) * step; x <= f->high + step * 1e-9; x += step) {
         double value = f->rows->log_x ? pow(10, x) : x, at = place(f, value);
-        fprintf(f->out,
-                "<path class=\"grid\" d=\"M%.1f %.1fV%.1f\"/><text x=\"%.1f\" y=\"%.1f\" text-anchor=\"middle\">", at,
-                TOP, f->bottom, at, f->bottom + 17);
+        fprintf(
+            f->out,
+            "<path class=\"grid\" d=\"M%.1f %.1fV%.1f\"/><text x=\"%.1f\" y=\"%.1f\" text-anchor=\"middle\">",
+            at, TOP, f->bottom, at, f->bottom + 17);
         svg_number_write(f->out, 100 * value, 100 * (f->rows->log_x ? value : step));
         fputs(" %</text>\n", f->out);
     }
-    fprintf(f->out, "<text class=\"label\" x=\"%.1f\" y=\"%.1f\" text-anchor=\"middle\">", (f->left + f->right) / 2,
-            f->bottom + 36);
+    fprintf(f->out, "<text class=\"label\" x=\"%.1f\" y=\"%.1f\" text-anchor=\"middle\">",
+            (f->left + f->right) / 2, f->bottom + 36);
     svg_text_write(f->out, f->rows->x_label);
     fputs("</text>\n", f->out);
     for (size_t i = 0; f->rows->guides && i < f->rows->each; i++) {
@@ -90,7 +91,8 @@ static void write_name(const frame *f, const char *name, double y) {
     if (!cut) return;
     memcpy(cut, name, shown);
     if (name[shown]) memcpy(cut + shown, "\xE2\x80\xA6", 3); /* an ellipsis */
-    fprintf(f->out, "<text class=\"row-label\" x=\"%.1f\" y=\"%.1f\" text-anchor=\"end\"><title>", f->left - 10, y);
+    fprintf(f->out, "<text class=\"row-label\" x=\"%.1f\" y=\"%.1f\" text-anchor=\"end\"><title>",
+            f->left - 10, y);
     svg_text_write(f->out, name);
     fputs("</title>", f->out);
     svg_text_write(f->out, cut);
@@ -102,8 +104,8 @@ static void write_dot(const frame *f, const svg_dot *dot, double y) {
     const char *class = svg_style_class(dot->style), *faint = dot->faint ? " faint" : "";
     if (!isfinite(dot->value)) return;
     if (isfinite(dot->low) && isfinite(dot->high))
-        fprintf(f->out, "<path class=\"whisker %s%s\" d=\"M%.1f %.1fH%.1f\"/>\n", class, faint, place(f, dot->low), y,
-                place(f, dot->high));
+        fprintf(f->out, "<path class=\"whisker %s%s\" d=\"M%.1f %.1fH%.1f\"/>\n", class, faint,
+                place(f, dot->low), y, place(f, dot->high));
     fprintf(f->out, "<circle class=\"dot %s%s\" cx=\"%.1f\" cy=\"%.1f\" r=\"4\"/>\n", class, faint,
             place(f, dot->value), y);
 }

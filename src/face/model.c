@@ -122,8 +122,8 @@ const char *lk_model_metadata(const lk_model *model, const char *key) {
     return lk__tensors_meta(model->file, key);
 }
 
-/* Twelve digits are 48 bits: among 100,000 trained people a name that is none of theirs is taken for one with a
- * chance of 4e-10. */
+/* Twelve digits are 48 bits: among 100,000 trained people a name that is none of theirs is taken for one with
+ * a chance of 4e-10. */
 enum { PERSON_BYTES = 6, PERSON_DIGITS = 2 * PERSON_BYTES };
 
 static int person_compare(const void *digits, const void *entry) {
