@@ -115,6 +115,7 @@ static const char RUN[] =
     "text-align:left;white-space:normal;overflow-wrap:anywhere}.facts tr:first-child>*{border-top:0}\n"
     ".command{margin:0;font:.84rem/1.5 ui-monospace,monospace;white-space:pre-wrap;"
     "overflow-wrap:anywhere}\n"
+    ".half:only-child{max-width:544px}\n"
     "@media (max-width:560px){.half .chart text{font-size:15px}.half .chart .power{font-size:11px}}\n";
 
 /* Pages of likeness eval. */

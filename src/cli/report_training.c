@@ -121,7 +121,7 @@ typedef struct curve {
     const char *title, *explanation;
     report_column columns[2]; /* the second is dashed; the same twice: there is one */
     bool percent;
-    double y_low; /* NaN: from the data */
+    double y_low, y_high; /* NaN: from the data */
 } curve;
 
 static double last_known(const report_log *log, report_column column) {
@@ -183,7 +183,7 @@ static void write_curve(FILE *out, const curve *c, const report_log *logs, size_
                        .x_low = 0,
                        .x_high = NAN,
                        .y_low = c->y_low,
-                       .y_high = NAN,
+                       .y_high = c->y_high,
                        .series = series,
                        .count = n};
     if (svg_chart_has_data(&chart)) {
@@ -201,20 +201,23 @@ void report_curves_write(FILE *out, const report_log *logs, size_t count) {
          "Mean of max(|a\xE2\x88\x92p| \xE2\x88\x92 |a\xE2\x88\x92n| + margin, 0)",
          {REPORT_LOSS, REPORT_LOSS},
          false,
-         0},
-        {"Active triplets", "Share with a loss above zero", {REPORT_ACTIVE, REPORT_ACTIVE}, true, 0},
+         0,
+         NAN},
+        {"Active triplets", "Share with a loss above zero", {REPORT_ACTIVE, REPORT_ACTIVE}, true, 0, NAN},
         {"Distance",
          "Mean L2 of the mined pairs: same person solid, different people dashed",
          {REPORT_POSITIVE, REPORT_NEGATIVE},
          false,
-         0},
+         0,
+         NAN},
         {"Validation accuracy",
          "Pairs of people kept out of training",
          {REPORT_VALIDATION, REPORT_VALIDATION},
          true,
-         NAN},
-        {"Learning rate", "Warm-up, then decay", {REPORT_LEARNING_RATE, REPORT_LEARNING_RATE}, false, 0},
-        {"Speed", "Photos a second", {REPORT_SPEED, REPORT_SPEED}, false, 0},
+         NAN,
+         1},
+        {"Learning rate", "Warm-up, then decay", {REPORT_LEARNING_RATE, REPORT_LEARNING_RATE}, false, 0, NAN},
+        {"Speed", "Photos a second", {REPORT_SPEED, REPORT_SPEED}, false, 0, NAN},
     };
     enum { IN_SECONDS_UP_TO = 180 };
     double longest = 0;
