@@ -15,12 +15,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#if defined(__x86_64__) && defined(__GNUC__) && !defined(LK_NO_CLONES)
-#define CLONES __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
-#else
-#define CLONES
-#endif
-
 /* ---- drawing ------------------------------------------------------------------------------------- */
 
 enum { STREAM = 0x626f6f74 }; /* "boot": no other use of the seed draws the same numbers */
@@ -106,9 +100,9 @@ static void flush(counting *job, int thread) {
 }
 
 /* The inner loop of all: one chunk of replicates of a block of pairs. person (count) of a and of b. */
-CLONES static void count_chunk(uint32_t *restrict part, const uint8_t *restrict weight, size_t count,
-                               const uint32_t *restrict cell, const uint32_t *restrict a,
-                               const uint32_t *restrict b) {
+LK__CLONES static void count_chunk(uint32_t *restrict part, const uint8_t *restrict weight, size_t count,
+                                   const uint32_t *restrict cell, const uint32_t *restrict a,
+                                   const uint32_t *restrict b) {
     for (size_t i = 0; i < count; i++) {
         if (cell[i] == LK__NO_CELL) continue;
         uint32_t *restrict sum = part + (size_t)cell[i] * LK__DRAW_LANES;

@@ -14,19 +14,15 @@
 #include <string.h>
 
 enum { SLICE = 1 << 14 };
+static const double LOG2_E = 1.4426950408889634;
 
 static double log_odds(const lk__sigmoid *s, float score) {
     return s->slope * (double)score + s->intercept;
 }
 
-static int bin_of(double odds) {
-    int bin = (int)(LK_CALIBRATION_BINS / (1 + exp(-odds)));
+static int bin_of(double probability) {
+    int bin = (int)(LK_CALIBRATION_BINS * probability);
     return bin < LK_CALIBRATION_BINS ? bin : LK_CALIBRATION_BINS - 1;
-}
-
-/* log2(1 + exp(x)) */
-static double bits(double x) {
-    return (fmax(x, 0) + log1p(exp(-fabs(x)))) * 1.4426950408889634; /* 1 / ln 2 */
 }
 
 /* ---- what was told, what was observed ------------------------------------------------------------ */
@@ -54,10 +50,11 @@ static void tell_part(void *context, int i, int n) {
         tally t = {0};
         size_t from = first * SLICE, to = job->n - from < SLICE ? job->n : from + SLICE;
         for (; from < to; from++) {
-            double odds = log_odds(&job->sigmoid, job->scores[from]);
-            int bin = bin_of(odds);
-            t.cost += bits(job->same ? -odds : odds);
-            t.told[bin] += 1 / (1 + exp(-odds));
+            double odds = log_odds(&job->sigmoid, job->scores[from]), told = 1 / (1 + exp(-odds));
+            double against = job->same ? -odds : odds; /* cost: log2(1 + exp(against)), which may be large */
+            int bin = bin_of(told);
+            t.cost += (fmax(against, 0) + log1p(exp(-fabs(against)))) * LOG2_E;
+            t.told[bin] += told;
             t.pairs[bin]++;
         }
         job->part[first] = t;
@@ -109,24 +106,31 @@ static lk_status tell_all(const lk__sorted *sorted, const lk__sigmoid *sigmoid, 
 /* ---- the best monotone map ------------------------------------------------------------------------ */
 
 /* Does b lie on or under the straight way from a to c? */
-static bool under(const lk_roc_point *a, const lk_roc_point *b, const lk_roc_point *c) {
-    return (b->tar - a->tar) * (c->far - a->far) <= (c->tar - a->tar) * (b->far - a->far);
+static bool under(const lk__walk *a, const lk__walk *b, const lk__walk *c) {
+    return (uint64_t)(b->same - a->same) * (c->different - a->different) <=
+           (uint64_t)(c->same - a->same) * (b->different - a->different);
 }
 
-/* The ROC's points are made into its hull in place. */
-static double cllr_min(lk_roc_point *roc, size_t count) {
+static lk_status measure_cllr_min(const lk__scores *s, double *cllr_min, lk_error *err) {
+    lk__roc roc;
+    lk_status status = lk__roc_make(s, &roc, err);
+    if (status != LK_OK) return status;
+    lk__walk *hull = roc.points; /* in place */
     size_t n = 0;
-    for (size_t i = 0; i < count; i++) {
-        while (n >= 2 && under(&roc[n - 2], &roc[n - 1], &roc[i])) n--;
-        roc[n++] = roc[i];
+    for (size_t i = 0; i < roc.count; i++) {
+        while (n >= 2 && under(&hull[n - 2], &hull[n - 1], &roc.points[i])) n--;
+        hull[n++] = roc.points[i];
     }
     double sum = 0;
     for (size_t i = 1; i < n; i++) {
-        double same = roc[i].tar - roc[i - 1].tar, different = roc[i].far - roc[i - 1].far;
-        if (same > 0 && different > 0)
+        double same = (double)(hull[i].same - hull[i - 1].same) / (double)s->same_count;
+        double different = (double)(hull[i].different - hull[i - 1].different) / (double)s->different_count;
+        if (same > 0 && different > 0) /* else the map is sure, and right */
             sum += same * log2(1 + different / same) + different * log2(1 + same / different);
     }
-    return sum / 2;
+    *cllr_min = sum / 2;
+    free(roc.points);
+    return LK_OK;
 }
 
 /* ---- intervals ----------------------------------------------------------------------------------- */
@@ -135,7 +139,7 @@ static void told_cells(const void *context, const lk__block *block, uint32_t *ce
     const lk__sigmoid *sigmoid = context;
     for (size_t i = 0; i < block->count; i++) {
         const lk__sigmoid *s = &sigmoid[block->fold ? block->fold[i] : 0];
-        cell[i] = (uint32_t)bin_of(log_odds(s, block->cosine[i] + 0.0f)) * 2 + block->same[i];
+        cell[i] = (uint32_t)bin_of(1 / (1 + exp(-log_odds(s, block->cosine[i] + 0.0f)))) * 2 + block->same[i];
     }
 }
 
@@ -175,7 +179,7 @@ static lk_status measure_intervals(const lk__trial *trial, const lk__sigmoid *si
 
 static lk_status fit_folds(const lk__sorted *sorted, lk__sigmoid *sigmoid, lk_calibration *c, lk_error *err) {
     lk__sigmoid all = {0, 0};
-    lk_status status = lk__logistic_fit(sorted, LK__NO_FOLD, &all, &all, err);
+    lk_status status = lk__logistic_fit(sorted, LK__NO_FOLD, NULL, &all, err);
     for (int f = 0; f < sorted->fold_count && status == LK_OK; f++) {
         sigmoid[f] = all;
         if (sorted->fold_count > 1) status = lk__logistic_fit(sorted, f, &all, &sigmoid[f], err);
@@ -187,16 +191,12 @@ static lk_status fit_folds(const lk__sorted *sorted, lk__sigmoid *sigmoid, lk_ca
 
 static lk_status measure(const lk__trial *trial, const lk__sorted *sorted, const lk_bootstrap *bootstrap,
                          lk_calibration *c, lk_error *err) {
-    lk_roc_point *roc = NULL;
-    size_t count = 0;
     lk__sigmoid *sigmoid = malloc((size_t)sorted->fold_count * sizeof *sigmoid);
     if (!sigmoid) return lk__fail_memory(err, (size_t)sorted->fold_count * sizeof *sigmoid, "folds");
     lk_status status = fit_folds(sorted, sigmoid, c, err);
     if (status == LK_OK) status = tell_all(sorted, sigmoid, c, err);
-    if (status == LK_OK) status = lk__roc_make(&sorted->all, &roc, &count, err);
-    if (status == LK_OK) c->cllr_min = cllr_min(roc, count);
+    if (status == LK_OK) status = measure_cllr_min(&sorted->all, &c->cllr_min, err);
     if (status == LK_OK) status = measure_intervals(trial, sigmoid, bootstrap, c, err);
-    free(roc);
     free(sigmoid);
     return status;
 }

@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SLICE = 1 << 14, ITERATIONS = 100, HALVINGS = 30 };
+enum { SLICE = 1 << 14, ITERATIONS = 100, HALVINGS = 30, LOG_AFTER = 512, START_MOST = 10 };
 
 /* Scores of one label in all arrays that are fitted, cut into slices: sums are made slice by slice and then
  * in order, so that no digit depends on the number of threads. */
@@ -40,17 +40,25 @@ typedef struct fitting {
 static void sum_slice(const fitting *f, const slice *s, sums *out) {
     double weight = f->weight[s->same], target = f->target[s->same];
     sums sum = {0};
+    double scale = 1 / f->deviation;
+    double product = 1; /* of up to LOG_AFTER factors of at most 2: one logarithm for all */
     for (size_t i = 0; i < s->count; i++) {
-        double z = ((double)s->scores[i] - f->mean) / f->deviation, x = f->slope * z + f->intercept;
+        double z = ((double)s->scores[i] - f->mean) * scale, x = f->slope * z + f->intercept;
         double small = exp(-fabs(x)), p = (x >= 0 ? 1 : small) / (1 + small);
         double error = p - target, curvature = p * (1 - p);
-        sum.loss += fmax(x, 0) + log1p(small) - target * x;
+        product *= 1 + small;
+        if (i % LOG_AFTER == LOG_AFTER - 1) {
+            sum.loss += log(product);
+            product = 1;
+        }
+        sum.loss += (x > 0 ? x : 0) - target * x;
         sum.slope += error * z;
         sum.intercept += error;
         sum.slope2 += curvature * z * z;
         sum.slope_intercept += curvature * z;
         sum.intercept2 += curvature;
     }
+    sum.loss += log(product);
     *out = (sums){weight * sum.loss,   weight * sum.slope,           weight * sum.intercept,
                   weight * sum.slope2, weight * sum.slope_intercept, weight * sum.intercept2};
 }
@@ -80,7 +88,8 @@ static sums sum_at(fitting *f, double slope, double intercept) {
 
 /* From f->slope and f->intercept down to the least loss, which is convex. */
 static void descend(fitting *f) {
-    static const double CLOSE = 1e-20; /* of a step's length squared; the next would be its square */
+    /* Of a step's length squared. What is then left to go is about its square, below what doubles resolve. */
+    static const double LAST = 1e-14;
     double slope = f->slope, intercept = f->intercept;
     sums here = sum_at(f, slope, intercept);
     for (int i = 0; i < ITERATIONS; i++) {
@@ -89,6 +98,11 @@ static void descend(fitting *f) {
         double determinant = a * c - b * b, step = 1;
         double down_slope = (c * here.slope - b * here.intercept) / determinant;
         double down_intercept = (a * here.intercept - b * here.slope) / determinant;
+        if (down_slope * down_slope + down_intercept * down_intercept < LAST) {
+            slope -= down_slope;
+            intercept -= down_intercept;
+            break;
+        }
         sums next = sum_at(f, slope - down_slope, intercept - down_intercept);
         for (int k = 0; k < HALVINGS && !(next.loss <= here.loss); k++) {
             step /= 2;
@@ -98,7 +112,6 @@ static void descend(fitting *f) {
         slope -= step * down_slope;
         intercept -= step * down_intercept;
         here = next;
-        if (step * step * (down_slope * down_slope + down_intercept * down_intercept) < CLOSE) break;
     }
     f->slope = slope;
     f->intercept = intercept;
@@ -138,35 +151,44 @@ static lk_status cut_slices(const lk__sorted *sorted, int left_out, fitting *f, 
     return LK_OK;
 }
 
-/* Mean 0 and deviation 1 make Newton's steps well-behaved whatever the scale of scores. */
+/* Mean 0 and deviation 1 make Newton's steps well-behaved whatever the scale of scores. The start is what
+ * would be right if scores of both labels were normal with one deviation. */
 static void measure_scale(fitting *f) {
-    double mean = 0, squares = 0;
+    double mean[2] = {0}, squares[2] = {0};
     for (size_t i = 0; i < f->slice_count; i++) {
+        const slice *s = &f->slices[i];
         double sum = 0;
-        for (size_t k = 0; k < f->slices[i].count; k++) sum += (double)f->slices[i].scores[k];
-        mean += f->weight[f->slices[i].same] * sum;
+        for (size_t k = 0; k < s->count; k++) sum += (double)s->scores[k];
+        mean[s->same] += 2 * f->weight[s->same] * sum;
     }
     for (size_t i = 0; i < f->slice_count; i++) {
+        const slice *s = &f->slices[i];
         double sum = 0;
-        for (size_t k = 0; k < f->slices[i].count; k++) {
-            double apart = (double)f->slices[i].scores[k] - mean;
+        for (size_t k = 0; k < s->count; k++) {
+            double apart = (double)s->scores[k] - mean[s->same];
             sum += apart * apart;
         }
-        squares += f->weight[f->slices[i].same] * sum;
+        squares[s->same] += 2 * f->weight[s->same] * sum;
     }
-    f->mean = mean;
-    f->deviation = sqrt(squares);
+    double within = (squares[0] + squares[1]) / 2, between = (mean[1] - mean[0]) / 2;
+    f->mean = (mean[0] + mean[1]) / 2;
+    f->deviation = sqrt(within + between * between);
+    f->slope = fmin(2 * between * f->deviation / within, START_MOST);
+    f->slope = within > 0 ? fmax(f->slope, -START_MOST) : 0;
+    f->intercept = 0;
 }
 
-lk_status lk__logistic_fit(const lk__sorted *sorted, int left_out, const lk__sigmoid *start, lk__sigmoid *out,
+lk_status lk__logistic_fit(const lk__sorted *sorted, int left_out, const lk__sigmoid *near, lk__sigmoid *out,
                            lk_error *err) {
     fitting f = {0};
     lk_status status = cut_slices(sorted, left_out, &f, err);
     if (status == LK_OK) {
         measure_scale(&f);
         if (f.deviation > 1e-9 * fabs(f.mean)) {
-            f.slope = start->slope * f.deviation;
-            f.intercept = start->intercept + start->slope * f.mean;
+            if (near) {
+                f.slope = near->slope * f.deviation;
+                f.intercept = near->intercept + near->slope * f.mean;
+            }
             descend(&f);
             out->slope = f.slope / f.deviation;
             out->intercept = f.intercept - out->slope * f.mean;

@@ -1,15 +1,9 @@
-/* roc.c: the ROC, exact and small: a point for each distinct score is as long as the list of pairs, but
+/* roc.c: the ROC, exact and small: a point for each distinct score would be as long as the list of pairs, but
  * between two same scores lie many different ones, and those are on a straight run. Points inside such runs
  * are left out: what a plot or an area makes of the rest is the same. */
 #include "eval/trial.h"
 
 #include <stdlib.h>
-
-/* The ROC while it is made: points in counts. */
-typedef struct curve {
-    lk__walk *points;
-    size_t count, room;
-} curve;
 
 /* Is b on the straight way from a to c? In whole numbers, exact up to eight billion pairs. */
 static bool straight(const lk__walk *a, const lk__walk *b, const lk__walk *c) {
@@ -17,37 +11,44 @@ static bool straight(const lk__walk *a, const lk__walk *b, const lk__walk *c) {
            (uint64_t)(c->same - b->same) * (b->different - a->different);
 }
 
-static bool curve_add(curve *roc, const lk__walk *point) {
+static bool add(lk__roc *roc, size_t *room, const lk__walk *point) {
     if (roc->count >= 2 && straight(&roc->points[roc->count - 2], &roc->points[roc->count - 1], point))
         roc->count--;
-    if (roc->count == roc->room) {
-        size_t room = roc->room ? roc->room * 2 : 1024;
-        lk__walk *grown = realloc(roc->points, room * sizeof *grown);
+    if (roc->count == *room) {
+        size_t grown_room = *room ? *room * 2 : 1024;
+        lk__walk *grown = realloc(roc->points, grown_room * sizeof *grown);
         if (!grown) return false;
         roc->points = grown;
-        roc->room = room;
+        *room = grown_room;
     }
     roc->points[roc->count++] = *point;
     return true;
 }
 
-lk_status lk__roc_make(const lk__scores *s, lk_roc_point **out, size_t *count, lk_error *err) {
-    curve c = {0};
+/* The rest of the different pairs above the next same one: a straight run. */
+static void pass_run(const lk__scores *s, lk__walk *w) {
+    size_t end = s->different_count;
+    if (w->same < s->same_count)
+        end = w->different + lk__count_above(s->different + w->different, s->different_count - w->different,
+                                             (double)s->same[w->same]);
+    if (end == w->different) return;
+    w->different = end;
+    w->score = s->different[end - 1];
+}
+
+lk_status lk__roc_make(const lk__scores *s, lk__roc *out, lk_error *err) {
+    lk__roc roc = {0};
+    size_t room = 0;
     lk__walk w = {0};
-    bool fits = curve_add(&c, &w);
-    while (fits && lk__walk_next(s, &w)) fits = curve_add(&c, &w);
-    lk_roc_point *roc = fits ? malloc(c.count * sizeof *roc) : NULL;
-    if (!roc) {
-        free(c.points);
-        return lk__fail_memory(err, (c.count + 1) * sizeof *roc, "the ROC");
+    bool fits = add(&roc, &room, &w);
+    for (size_t same = 0; fits && lk__walk_next(s, &w); same = w.same) {
+        if (w.same == same) pass_run(s, &w);
+        fits = add(&roc, &room, &w);
     }
-    for (size_t i = 0; i < c.count; i++)
-        roc[i] = (lk_roc_point){(double)c.points[i].score,
-                                (double)c.points[i].different / (double)s->different_count,
-                                (double)c.points[i].same / (double)s->same_count};
-    roc[0].threshold = lk__above(s);
+    if (!fits) {
+        free(roc.points);
+        return lk__fail_memory(err, 2 * room * sizeof *roc.points, "the ROC");
+    }
     *out = roc;
-    *count = c.count;
-    free(c.points);
     return LK_OK;
 }

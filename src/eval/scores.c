@@ -53,17 +53,15 @@ static size_t count_same(const lk__trial *t, lk_error *err, lk_status *status) {
 /* The same arrays, each cut into the parts of the folds. */
 static lk_status gather_folds(const lk__trial *t, lk__sorted *s, lk_error *err) {
     size_t(*count)[2] = calloc((size_t)t->fold_count, sizeof *count);
-    s->fold = calloc((size_t)t->fold_count, sizeof *s->fold);
     s->memory[1] = malloc(t->pairs * sizeof(float));
-    if (!count || !s->fold || !s->memory[1]) {
+    if (!count || !s->memory[1]) {
         free(count);
         return lk__fail_memory(err, t->pairs * sizeof(float), "scores of folds");
     }
     for (size_t i = 0; i < t->pairs; i++) count[t->fold[i]][t->listed[i].same]++;
     float *same = s->memory[1], *different = same + s->all.same_count;
     for (int f = 0; f < t->fold_count; f++) {
-        s->fold[f].same = same;
-        s->fold[f].different = different;
+        s->fold[f] = (lk__scores){same, different, 0, 0};
         same += count[f][1];
         different += count[f][0];
     }
@@ -105,11 +103,17 @@ lk_status lk__scores_sort(const lk__trial *t, lk__sorted *out, lk_error *err) {
         return lk__fail(err, LK_EMPTY,
                         "%zu pairs of the same person and %zu of different people: one of each is the least",
                         same, different);
-    lk__sorted s = {.fold_count = t->fold_count, .memory = {malloc(t->pairs * sizeof(float))}};
-    if (!s.memory[0]) return lk__fail_memory(err, t->pairs * sizeof(float), "scores");
+    lk__sorted s = {.fold_count = t->fold_count,
+                    .fold = calloc((size_t)t->fold_count, sizeof *s.fold),
+                    .memory = {malloc(t->pairs * sizeof(float))}};
+    if (!s.fold || !s.memory[0]) {
+        lk__scores_free(&s);
+        return lk__fail_memory(err, t->pairs * sizeof(float), "scores");
+    }
     s.all = (lk__scores){s.memory[0], s.memory[0] + same, same, different};
     gathering g = {.label = {s.all.different, s.all.same}};
     lk__trial_each(t, gather_block, &g);
+    s.fold[0] = s.all;
     if (t->fold_count > 1) status = gather_folds(t, &s, err);
     if (status == LK_OK) status = sort_all(&s, err);
     if (status != LK_OK) {

@@ -4,8 +4,7 @@
  *
  * First step of all that measures pairs. Listed pairs keep their cosines (4 bytes a pair). Every pair of
  * photos is never listed: 13,000 photos have 84.5 million, so their cosines are made anew, tile by tile, at
- * each pass, which takes a second and no memory. Both ways use the same sum in the same order (src/gallery's
- * lk__dot), so that a list of all pairs gives the same bits as no list. */
+ * each pass, which takes a second and no memory. */
 #include "eval/trial.h"
 #include "gallery/gallery.h"
 
@@ -13,12 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum {
-    ROWS = 16,  /* a tile: so many photos with */
-    COLS = 128, /* so many, whose vectors stay in the cache meanwhile */
-    DOT_LANES = 16
-};
-_Static_assert(ROWS *COLS == LK__BLOCK, "a tile fills a block");
+enum { ROWS = LK__TILE_ROWS, COLS = LK__TILE_COLS };
 
 #define NOBODY UINT32_MAX
 
@@ -123,9 +117,9 @@ static lk_status number_people(const uint32_t *given, const bool *used, lk__tria
 
 /* Photos in no pair may hold anything: theirs are the photos in which no face was found. */
 static lk_status copy_vectors(const lk_trial *given, const bool *used, lk__trial *t, lk_error *err) {
-    size_t dim = (size_t)given->dim, bytes;
-    t->stride = (dim + DOT_LANES - 1) / DOT_LANES * DOT_LANES;
-    if (__builtin_mul_overflow(t->photos, t->stride * sizeof(float), &bytes))
+    size_t dim = (size_t)given->dim, bytes, photos = (t->photos + COLS - 1) / COLS * COLS;
+    t->stride = (dim + LK__COSINE_LANES - 1) / LK__COSINE_LANES * LK__COSINE_LANES;
+    if (__builtin_mul_overflow(photos, t->stride * sizeof(float), &bytes))
         return lk__fail(err, LK_TOO_LARGE, "%zu vectors of dim %zu do not fit into memory", t->photos, dim);
     t->rows = aligned_alloc(64, bytes);
     if (!t->rows) return lk__fail_memory(err, bytes, "vectors");
@@ -155,12 +149,11 @@ static lk_status prepare_photos(const lk_trial *given, lk__trial *t, lk_error *e
 
 static void cosines_part(void *context, int i, int n) {
     lk__trial *t = context;
-    lk__dot dot = lk__dot_best();
     size_t first, last;
     lk__part(t->pairs, i, n, &first, &last);
     for (; first < last; first++)
-        dot(t->rows + t->listed[first].b * t->stride, 1, t->stride, t->rows + t->listed[first].a * t->stride,
-            &t->own_cosine[first]);
+        t->own_cosine[first] = lk__cosine_pair(t->rows + t->listed[first].a * t->stride,
+                                               t->rows + t->listed[first].b * t->stride, t->stride);
 }
 
 static lk_status prepare_cosines(const lk_trial *given, lk__trial *t, lk_error *err) {
@@ -237,32 +230,29 @@ static void listed_part(void *context, int thread, int threads) {
     }
 }
 
-/* Photos row .. row + ROWS with later photos of col .. col + COLS. */
-static void tile(const pass *p, int thread, lk__dot dot, size_t row, size_t col) {
+/* Photos row .. row + ROWS with the later ones of col .. col + COLS. */
+static void tile(const pass *p, int thread, size_t row, size_t col) {
     const lk__trial *t = p->trial;
+    float cosine[LK__BLOCK];
     block_memory m;
-    size_t rows = t->photos - row < ROWS ? t->photos - row : ROWS, count = 0;
-    size_t end = t->photos - col < COLS ? t->photos : col + COLS;
-    for (size_t i = row; i < row + rows; i++) {
-        size_t first = i + 1 > col ? i + 1 : col;
-        if (first >= end) break;
-        dot(t->rows + first * t->stride, end - first, t->stride, t->rows + i * t->stride, m.cosine + count);
-        for (size_t j = first; j < end; j++, count++) {
+    size_t row_end = t->photos - row < ROWS ? t->photos : row + ROWS, count = 0;
+    size_t col_end = t->photos - col < COLS ? t->photos : col + COLS;
+    lk__cosine_tile(t->rows + row * t->stride, t->rows + col * t->stride, t->stride, cosine);
+    for (size_t i = row; i < row_end; i++)
+        for (size_t j = i + 1 > col ? i + 1 : col; j < col_end; j++, count++) {
+            m.cosine[count] = cosine[(i - row) * COLS + j - col];
             m.a[count] = (uint32_t)i;
             m.b[count] = (uint32_t)j;
             m.same[count] = t->person[i] == t->person[j];
         }
-    }
     if (count) p->fn(p->context, thread, &(lk__block){count, m.cosine, m.a, m.b, m.same, NULL});
 }
 
 /* Rows in turn, not in parts: the first have the most later photos. */
 static void all_pairs_part(void *context, int thread, int threads) {
     const pass *p = context;
-    lk__dot dot = lk__dot_best();
     for (size_t row = (size_t)thread * ROWS; row < p->trial->photos; row += (size_t)threads * ROWS)
-        for (size_t col = row / COLS * COLS; col < p->trial->photos; col += COLS)
-            tile(p, thread, dot, row, col);
+        for (size_t col = row / COLS * COLS; col < p->trial->photos; col += COLS) tile(p, thread, row, col);
 }
 
 void lk__trial_each(const lk__trial *trial, lk__block_fn *fn, void *context) {

@@ -1,6 +1,7 @@
 /* trial.h: what the files of this room share that measure pairs.
  *
  *   trial.c         an lk_trial checked and made ready; all its pairs, block by block, on all threads
+ *   cosine.c        the arithmetic of that
  *   scores.c        the cosines of the same and of the different pairs, each sorted; thresholds
  *   radix.c         the sorting
  *   bootstrap.c     people drawn anew, and how much every pair then counts; intervals
@@ -21,6 +22,20 @@
 #include "base/base.h"
 #include "likeness/eval.h"
 
+#if defined(__x86_64__) && defined(__GNUC__) && !defined(LK_NO_CLONES)
+#define LK__CLONES __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
+#else
+#define LK__CLONES /* compiled for each width of vectors; which to use is chosen when the program starts */
+#endif
+
+/* ---- cosines (cosine.c) -------------------------------------------------------------------------- */
+
+enum { LK__COSINE_LANES = 8, LK__TILE_ROWS = 16, LK__TILE_COLS = 128 };
+/* Of rows (LK__TILE_ROWS, stride) with cols (LK__TILE_COLS, stride) into out (LK__TILE_ROWS, LK__TILE_COLS).
+ * Vectors are 32-byte aligned, stride a multiple of LK__COSINE_LANES, and zero beyond their dim. */
+void lk__cosine_tile(const float *rows, const float *cols, size_t stride, float *out);
+float lk__cosine_pair(const float *a, const float *b, size_t stride);
+
 /* ---- a trial made ready (trial.c) ---------------------------------------------------------------- */
 
 /* Accuracy walks all pairs once a fold, so their number must stay small beside the pairs'; ten is usual. */
@@ -34,7 +49,7 @@ typedef struct lk__trial {
     int fold_count;
     uint32_t *person; /* (photos): 0 .. people - 1, numbers of people in some pair only; NULL: not known */
     uint32_t people;
-    float *rows; /* (photos, stride): vectors as src/gallery's lk__dot wants them; NULL: not looked at */
+    float *rows; /* (photos, up to whole tiles; stride): vectors as cosine.c wants them; NULL: not needed */
     size_t stride;
     float *own_cosine; /* what `cosine` points to where it was made here */
 } lk__trial;
@@ -43,7 +58,7 @@ typedef struct lk__trial {
 lk_status lk__trial_open(const lk_trial *given, lk__trial *out, lk_error *err);
 void lk__trial_close(lk__trial *trial);
 
-enum { LK__BLOCK = 2048 };
+enum { LK__BLOCK = LK__TILE_ROWS * LK__TILE_COLS };
 typedef struct lk__block {
     size_t count; /* at most LK__BLOCK */
     const float *cosine;
@@ -69,7 +84,7 @@ typedef struct lk__scores {
 typedef struct lk__sorted {
     lk__scores all;
     int fold_count;
-    lk__scores *fold; /* (fold_count); one fold: `all` */
+    lk__scores *fold; /* (fold_count); one fold: the same as `all` */
     float *memory[2]; /* all pairs; and, with several folds, fold by fold */
 } lk__sorted;
 /* EMPTY if there is no same or no different pair; INVALID: a score that is not finite. */
@@ -104,8 +119,12 @@ static inline bool lk__walk_next(const lk__scores *s, lk__walk *w) {
 /* ---- figures (roc.c, verification.c) --------------------------------------------------------------------
  */
 
-/* *roc (*count), to be freed. */
-lk_status lk__roc_make(const lk__scores *s, lk_roc_point **roc, size_t *count, lk_error *err);
+/* In counts: from (0, 0) to (same_count, different_count); points[0].score says nothing. */
+typedef struct lk__roc {
+    size_t count;
+    lk__walk *points; /* to be freed */
+} lk__roc;
+lk_status lk__roc_make(const lk__scores *s, lk__roc *out, lk_error *err);
 
 extern const uint64_t lk__far_inverse[LK_FAR_COUNT]; /* 1 / FAR: in it comparing two counts is exact */
 
@@ -153,9 +172,10 @@ static inline lk_interval lk__no_interval(void) {
 typedef struct lk__sigmoid {
     double slope, intercept;
 } lk__sigmoid;
-/* On all folds but left_out (LK__NO_FOLD: on all), beginning from *start. EMPTY: a label is missing there. */
+/* On all folds but left_out (LK__NO_FOLD: on all); it is quicker from a sigmoid that is near, or NULL. EMPTY:
+ * a label is missing there. */
 enum { LK__NO_FOLD = -1 };
-lk_status lk__logistic_fit(const lk__sorted *sorted, int left_out, const lk__sigmoid *start, lk__sigmoid *out,
+lk_status lk__logistic_fit(const lk__sorted *sorted, int left_out, const lk__sigmoid *near, lk__sigmoid *out,
                            lk_error *err);
 
 /* ---- figures of drawn sets (replicates.c) -------------------------------------------------------- */

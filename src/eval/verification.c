@@ -120,13 +120,14 @@ static void measure_accuracy(const lk__sorted *s, double *threshold, lk_verifica
 /* ---- ROC and what is read off it ----------------------------------------------------------------- */
 
 /* Share of (same, different) couples in which the same pair scores higher, a tie counting half:
- * Mann-Whitney's U. Counted in halves of whole numbers, exact up to four billion pairs. */
-static double measure_auc(const lk__scores *s) {
+ * Mann-Whitney's U, which is the area under the ROC. Counted in halves of whole numbers, exact up to four
+ * billion pairs. */
+static double measure_auc(const lk__scores *s, const lk__roc *roc) {
     uint64_t halves = 0;
-    lk__walk before = {0}, w = {0};
-    for (; lk__walk_next(s, &w); before = w)
-        halves += (uint64_t)(w.same - before.same) *
-                  ((s->different_count - before.different) + (s->different_count - w.different));
+    for (size_t i = 1; i < roc->count; i++) {
+        const lk__walk *a = &roc->points[i - 1], *b = &roc->points[i];
+        halves += (uint64_t)(b->different - a->different) * (a->same + b->same);
+    }
     return (double)halves / 2 / ((double)s->same_count * (double)s->different_count);
 }
 
@@ -165,20 +166,39 @@ static void count_bins(const float *falling, size_t n, size_t bin[LK_BINS]) {
     }
 }
 
+static lk_status measure_curve(const lk__scores *s, lk_verification *v, lk_error *err) {
+    lk__roc roc;
+    lk_status status = lk__roc_make(s, &roc, err);
+    if (status != LK_OK) return status;
+    v->roc = malloc(roc.count * sizeof *v->roc);
+    v->roc_count = roc.count;
+    for (size_t i = 0; v->roc && i < roc.count; i++)
+        v->roc[i] = (lk_roc_point){(double)roc.points[i].score,
+                                   (double)roc.points[i].different / (double)s->different_count,
+                                   (double)roc.points[i].same / (double)s->same_count};
+    if (v->roc) {
+        v->roc[0].threshold = lk__above(s);
+        v->auc = measure_auc(s, &roc);
+        v->eer = measure_eer(v->roc, v->roc_count);
+    } else {
+        status = lk__fail_memory(err, roc.count * sizeof *v->roc, "the ROC");
+    }
+    free(roc.points);
+    return status;
+}
+
 lk_status lk__verification_figures(const lk__trial *trial, const lk__sorted *sorted, lk_verification *out,
                                    double **threshold, lk_error *err) {
     const lk__scores *all = &sorted->all;
     lk_verification v = {.pairs = trial->pairs, .same = all->same_count};
     double *thresholds = malloc((size_t)sorted->fold_count * sizeof *thresholds);
     if (!thresholds) return lk__fail_memory(err, (size_t)sorted->fold_count * sizeof *thresholds, "folds");
-    lk_status status = lk__roc_make(all, &v.roc, &v.roc_count, err);
+    lk_status status = measure_curve(all, &v, err);
     if (status != LK_OK) {
         free(thresholds);
         return status;
     }
     measure_accuracy(sorted, thresholds, &v);
-    v.auc = measure_auc(all);
-    v.eer = measure_eer(v.roc, v.roc_count);
     measure_tar(all, &v);
     count_bins(all->same, all->same_count, v.same_bin);
     count_bins(all->different, all->different_count, v.different_bin);
