@@ -48,9 +48,34 @@ static void dot_plain(const float *rows, size_t count, size_t stride, const floa
 }
 
 #if defined(__x86_64__)
+/* The same sums in halves: GCC keeps in memory, at a seventh of the speed, what is wider than a register. */
 __attribute__((target("avx2"))) static void dot_avx2(const float *rows, size_t count, size_t stride,
                                                      const float *probe, float *out) {
-    dot_rows(rows, count, stride, probe, out);
+    for (size_t r = 0; r < count; r++) {
+        const lanes8 *a = (const lanes8 *)(const void *)(rows + r * stride);
+        const lanes8 *b = (const lanes8 *)(const void *)probe;
+        lanes8 low0 = {0}, high0 = {0}, low1 = {0}, high1 = {0};
+        size_t blocks = stride / 8, i = 0;
+        for (; i + 4 <= blocks; i += 4) {
+            lanes8 product0 = a[i] * b[i], product1 = a[i + 1] * b[i + 1], product2 = a[i + 2] * b[i + 2],
+                   product3 = a[i + 3] * b[i + 3];
+            low0 += product0;
+            high0 += product1;
+            low1 += product2;
+            high1 += product3;
+        }
+        if (i < blocks) {
+            lanes8 product0 = a[i] * b[i], product1 = a[i + 1] * b[i + 1];
+            low0 += product0;
+            high0 += product1;
+        }
+        union {
+            lanes8 whole;
+            lanes4 half[2];
+        } s8 = {.whole = (low0 + low1) + (high0 + high1)};
+        lanes4 s4 = s8.half[0] + s8.half[1];
+        out[r] = (s4[0] + s4[2]) + (s4[1] + s4[3]);
+    }
 }
 
 __attribute__((target("avx512f"))) static void dot_avx512(const float *rows, size_t count, size_t stride,
