@@ -88,7 +88,12 @@ wrong 'nothing to measure' eval m
 wrong 'needs --root' eval m --pairs p
 wrong 'belongs to --pairs' eval m --identify d --root d
 wrong 'is given twice' eval m --identify d --identify d
-wrong 'one model' eval m n --identify d
+wrong 'one of them' eval m --pairs p --root d --all-pairs d
+wrong 'groups belongs to' eval m --identify d --groups g
+wrong 'title belongs to' eval m --identify d --title t
+wrong 'give the page a file' eval m --identify d --report -
+wrong 'more --name than models' eval m --identify d --name a --name b
+wrong 'over 20 models' eval 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 --identify d
 wrong 'a gallery and a folder' enroll g
 wrong 'the name is empty' enroll g a --person ''
 wrong 'a gallery and at least one photo' identify g
