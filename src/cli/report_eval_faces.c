@@ -20,6 +20,19 @@ static lk_crop shown_part(const char *crop) {
                      .height = side};
 }
 
+/* Names of folders are long and narrow: they may break after each part. */
+static void write_name(FILE *out, const char *name) {
+    while (*name) {
+        size_t part = strcspn(name, "_-. /");
+        part += name[part] != 0;
+        char *text = cli_format("%.*s", (int)part, name);
+        svg_text_write(out, text);
+        free(text);
+        name += part;
+        if (*name) fputs("<wbr>", out);
+    }
+}
+
 static void write_photo(FILE *out, const report_evals *e, const json_t *photo) {
     const char *path = report_string(photo, "path"), *name = report_string(photo, "name"),
                *person = report_string(photo, "person");
@@ -29,7 +42,7 @@ static void write_photo(FILE *out, const report_evals *e, const json_t *photo) {
     fputs("<figcaption title=\"", out);
     svg_text_write(out, name);
     fputs("\"><span class=\"name\">", out);
-    svg_text_write(out, person ? person : "");
+    write_name(out, person ? person : "");
     fputs("</span><span class=\"file\">", out);
     svg_text_write(out, report_base_name(name));
     fputs("</span></figcaption></figure>", out);

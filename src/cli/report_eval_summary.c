@@ -171,7 +171,8 @@ void report_summary_write(FILE *out, const report_evals *e) {
               "figures "
               "cannot be compared.</p>\n",
               out);
-    fputs("<div class=\"card scroll\"><table>\n<thead><tr><th scope=\"col\">Figure</th>", out);
+    fprintf(out, "<div class=\"card scroll\"><table%s>\n<thead><tr><th scope=\"col\">Figure</th>",
+            e->count > 1 ? "" : " class=\"narrow\"");
     for (size_t i = 0; i < e->count; i++) {
         fputs("<th scope=\"col\">", out);
         if (e->count > 1) svg_key_write(out, (int)i, false);

@@ -21,7 +21,7 @@ static double smallest(const report_evals *e, size_t column, bool missed, double
             if (share > 1e-12 && share < low) low = share;
         }
     }
-    return fmax(low, 1e-9);
+    return fmax(low, 1e-6);
 }
 
 /* "face-small: 91.20 % at FAR 0.1 %; .." for those who do not see the curves. */
@@ -184,7 +184,7 @@ static void write_histogram(FILE *out, const report_evals *e, size_t i) {
     char *title = cli_format(e->count > 1 ? "Cosines of %s" : "Cosines", report_eval_name(e, i));
     svg_mark mark = {threshold, label};
     report_figure f = {.chart = {.width = WIDTH,
-                                 .height = 260,
+                                 .height = HEIGHT,
                                  .title = title,
                                  .description =
                                      "How alike pairs are. Filled: two photos of one person; grey: of two "
@@ -334,8 +334,25 @@ static void write_few(FILE *out, const report_evals *e) {
         }
 }
 
+/* A model that calls all pairs different is right with most of such pairs. */
+static void write_unbalanced(FILE *out, const report_evals *e) {
+    static const double least = 0.2;
+    for (size_t i = 0; i < e->count; i++) {
+        double pairs = report_number(e->items[i], "pairs"), same = report_number(e->items[i], "pairs_same");
+        double share = fmin(same, pairs - same) / pairs;
+        if (!(share < least)) continue;
+        fprintf(out,
+                "<p class=\"warning\"><strong>Accuracy says little here.</strong> %.2f %% of the pairs are "
+                "of %s: who "
+                "calls all pairs so is right with that many. Look at TAR and FAR.</p>\n",
+                100 * (1 - share), same < pairs - same ? "different people" : "one person");
+        return;
+    }
+}
+
 void report_verify_write(FILE *out, const report_evals *e) {
     write_few(out, e);
+    write_unbalanced(out, e);
     fputs("<div class=\"charts two\">\n", out);
     write_roc(out, e);
     write_det(out, e);

@@ -59,8 +59,7 @@ static const char LAYOUT[] =
 
 static const char CHARTS[] =
     ".chart{display:block;width:100%;height:auto;overflow:visible}\n"
-    ".chart text{font-size:12px;fill:var(--muted)}.chart .label{font-size:12px}.chart .power{"
-    "font-size:9px}\n"
+    ".chart text{font-size:12px;fill:var(--muted)}.chart .label{font-size:12px}\n"
     ".grid{stroke:var(--grid);stroke-width:1}.axis{stroke:var(--muted);stroke-width:1;opacity:.6}\n"
     ".line{fill:none;stroke:currentColor;stroke-width:2;stroke-linejoin:round;stroke-linecap:round}\n"
     ".band{fill:currentColor;opacity:.16}.dot{fill:currentColor}\n"
@@ -116,7 +115,7 @@ static const char RUN[] =
     ".command{margin:0;font:.84rem/1.5 ui-monospace,monospace;white-space:pre-wrap;"
     "overflow-wrap:anywhere}\n"
     ".half:only-child{max-width:544px}\n"
-    "@media (max-width:560px){.half .chart text{font-size:15px}.half .chart .power{font-size:11px}}\n";
+    "@media (max-width:560px){.half .chart text{font-size:15px}}\n";
 
 /* Pages of likeness eval. */
 static const char EVAL[] =
@@ -131,7 +130,7 @@ static const char EVAL[] =
     ".range{display:block;font-size:.78rem;font-weight:400;color:var(--muted)}td .chip{white-space:nowrap}\n"
     "td,tbody th{vertical-align:top}td .key,th .key{margin-bottom:2px}.verdict-cell{font-weight:600}.plain "
     "thead th{overflow-wrap:normal}"
-    "td.of,th.of{text-align:left}\n"
+    "table.narrow{width:auto;min-width:min(100%,34em)}td.of,th.of{text-align:left}\n"
     ".area{fill:currentColor;opacity:.22}.line.thin{stroke-width:1.4}.whisker{stroke:currentColor;"
     "stroke-width:1.6;opacity:.75}.grey{color:var(--muted)}.faint{opacity:.38}\n"
     ".mark{stroke:var(--text);stroke-width:1.2;stroke-dasharray:5 3}.chart .mark-label,.chart .row-label{"
@@ -155,12 +154,16 @@ static const char MEDIA[] =
     "@media (max-width:560px){header,main,footer{padding-left:14px;padding-right:14px}.card{"
     "padding:14px}.probe{grid-template-columns:1fr}.probe .asked{display:flex;gap:14px;"
     "align-items:center}.probe .who{margin:0}.suspects{grid-template-columns:repeat(auto-fill,"
-    "minmax(104px,1fr))}th,td{padding:7px 9px}.roc .chart text{font-size:15px}.roc .chart "
-    ".power{font-size:11px}}\n"
+    "minmax(104px,1fr))}th,td{padding:7px 9px}.roc .chart text{font-size:15px}"
+    "tbody "
+    "th{white-space:normal}.pairs{grid-template-columns:repeat(auto-fill,minmax(140px,1fr));gap:14px}}\n"
     "@media print{:root{--page:#fff}body{font-size:10.5pt}header{padding-top:0}.card{"
-    "border-color:#bbb}.charts{grid-template-columns:1fr 1fr}figure,.probe,tr,.tiles{"
-    "break-inside:avoid}h2{break-after:avoid}*{-webkit-print-color-adjust:exact;"
-    "print-color-adjust:exact}}\n";
+    "border-color:#bbb}.charts,.charts.two{grid-template-columns:1fr 1fr}nav{display:none}"
+    ".pairs{grid-template-columns:repeat(4,1fr)}.roc .chart text{font-size:15px}.scroll{overflow:visible}"
+    "table{font-size:9pt}th,td{padding:4px 7px}.roc tbody th{white-space:normal}"
+    ".pairs li,figure,.probe,tr,.tiles,section>p{break-inside:avoid}"
+    "h2,h3,h4{break-after:avoid}"
+    "*{-webkit-print-color-adjust:exact;print-color-adjust:exact}}\n";
 
 static void write_date(FILE *out) {
     time_t now = time(NULL);

@@ -45,9 +45,10 @@ void svg_text_write(FILE *out, const char *text) {
 }
 
 double svg_text_width(const char *text) {
+    static const double character = 7.8; /* of the larger letters on a phone */
     double characters = 0;
     for (; *text; text++) characters += ((unsigned char)*text & 0xC0) != 0x80;
-    return 6.6 * characters;
+    return character * characters;
 }
 
 const char *svg_style_class(int style) {
@@ -178,17 +179,19 @@ void svg_number_write(FILE *out, double value, double step) {
 typedef struct ticks {
     const axis *axis;
     double at, step;    /* step: of a linear axis; of a logarithmic one the last digit of its number */
-    const double *lead; /* of a logarithmic one: multiples in a decade, 10 last */
+    const double *lead; /* of a logarithmic one: multiples in a decade (or two), 10 (or 100) last */
     double decade;
     int next;
 } ticks;
 
 static ticks ticks_of(const axis *a) {
-    static const double few[] = {1, 10}, some[] = {1, 3, 10}, many[] = {1, 2, 3, 5, 10};
+    static const double fewest[] = {1, 100}, few[] = {1, 10}, some[] = {1, 3, 10}, many[] = {1, 2, 3, 5, 10};
     double range = a->high - a->low;
-    ticks t = {.axis = a, .lead = range > 3.1 ? few : range > 1.1 ? some : many};
+    ticks t = {.axis = a, .lead = range > 4.3 ? fewest : range > 3.1 ? few : range > 1.1 ? some : many};
     if (a->log) {
-        t.decade = t.at = pow(10, floor(a->low + 1e-9));
+        double first = floor(a->low + 1e-9);
+        if (t.lead == fewest) first = 2 * floor(first / 2); /* 1 is among them */
+        t.decade = t.at = pow(10, first);
     } else {
         t.step = svg_round_step(range);
         t.at = ceil(a->low / t.step - 1e-9) * t.step;
@@ -203,7 +206,7 @@ static void ticks_step(ticks *t) {
     }
     t->at = t->decade * t->lead[++t->next];
     if (t->lead[t->next] < 10) return;
-    t->decade *= 10;
+    t->decade = t->at;
     t->next = 0;
 }
 

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const double TOP = 6, BOTTOM = 42, RIGHT = 18, ROW = 24, DOT = 11, NAME_MOST = 170;
+static const double TOP = 6, BOTTOM = 42, RIGHT = 18, ROW = 24, DOT = 11, NAME_MOST = 180;
 
 typedef struct frame {
     FILE *out;

@@ -56,7 +56,7 @@ has '1 people are in no group. 1 people of the groups file are not among these p
 # Well formed, with nothing from elsewhere; and every number of the summary is that of the JSON.
 cat >look.py <<'PY'
 import html.parser, json, re, sys
-VOID = {"meta", "img", "br", "link", "input", "hr"}
+VOID = {"meta", "img", "br", "wbr", "link", "input", "hr"}
 class Page(html.parser.HTMLParser):
     def __init__(self):
         super().__init__()
