@@ -18,11 +18,11 @@ static inline void assert_close(double got, double want, double tolerance) {
         fail_msg("got %.15g, want %.15g", got, want);
 }
 
-/* What a call that must succeed says otherwise. */
+/* A call that must succeed and whose error, if not, is `&failure`. */
 #define ASSERT_OK(call)                                                                                      \
     do {                                                                                                     \
-        lk_error err = {LK_OK, ""};                                                                          \
-        if ((call) != LK_OK) fail_msg("%s", err.message);                                                    \
+        lk_error failure = {LK_OK, ""};                                                                      \
+        if ((call) != LK_OK) fail_msg("%s", failure.message);                                                \
     } while (0)
 
 typedef struct simulated {

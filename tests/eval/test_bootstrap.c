@@ -13,8 +13,8 @@ typedef struct drawn {
 static drawn draw(simulated people, int replicates, uint64_t seed) {
     drawn d = {.people = people};
     const lk_trial given = trial_of(&people);
-    ASSERT_OK(lk__trial_open(&given, &d.trial, &err));
-    ASSERT_OK(lk__draws_make(&d.trial, &(lk_bootstrap){replicates, seed}, &d.draws, &err));
+    ASSERT_OK(lk__trial_open(&given, &d.trial, &failure));
+    ASSERT_OK(lk__draws_make(&d.trial, &(lk_bootstrap){replicates, seed}, &d.draws, &failure));
     return d;
 }
 
@@ -78,16 +78,16 @@ static void nobody_is_drawn_where_that_says_nothing(void **state) {
     lk__trial trial;
     lk__draws draws;
     given.person = NULL; /* not known */
-    ASSERT_OK(lk__trial_open(&given, &trial, &err));
-    ASSERT_OK(lk__draws_make(&trial, &(lk_bootstrap){100, 1}, &draws, &err));
+    ASSERT_OK(lk__trial_open(&given, &trial, &failure));
+    ASSERT_OK(lk__draws_make(&trial, &(lk_bootstrap){100, 1}, &draws, &failure));
     assert_int_equal(draws.replicates, 0);
     lk__draws_free(&draws);
     lk__trial_close(&trial);
     given = trial_of(&s);
     given.count = 2; /* the first: of one person */
-    ASSERT_OK(lk__trial_open(&given, &trial, &err));
+    ASSERT_OK(lk__trial_open(&given, &trial, &failure));
     assert_int_equal(trial.people, 1);
-    ASSERT_OK(lk__draws_make(&trial, &(lk_bootstrap){100, 1}, &draws, &err));
+    ASSERT_OK(lk__draws_make(&trial, &(lk_bootstrap){100, 1}, &draws, &failure));
     assert_int_equal(draws.replicates, 0);
     lk__draws_free(&draws);
     lk_error err;
@@ -120,7 +120,7 @@ static void pairs_weigh_as_often_as_their_people_were_drawn(void **state) {
         drawn d = draw(simulate(2, 70, 4, false, 8, 1), 70, 5);
         uint64_t *got, want[5];
         lk__threads_set(threads);
-        ASSERT_OK(lk__draws_count(&d.trial, &d.draws, 5, odd_cells, NULL, &got, &err));
+        ASSERT_OK(lk__draws_count(&d.trial, &d.draws, 5, odd_cells, NULL, &got, &failure));
         lk__threads_set(0);
         for (size_t r = 0; r <= 70; r++) {
             memset(want, 0, sizeof want);
@@ -144,7 +144,7 @@ static void many_heavy_pairs_do_not_overflow(void **state) {
     memset(d.draws.count, 255, d.draws.chunks * d.draws.people * LK__DRAW_LANES);
     d.draws.most = 255;
     uint64_t *got;
-    ASSERT_OK(lk__draws_count(&d.trial, &d.draws, 5, odd_cells, NULL, &got, &err));
+    ASSERT_OK(lk__draws_count(&d.trial, &d.draws, 5, odd_cells, NULL, &got, &failure));
     uint64_t total = 0, same = PHOTOS / 2, different = PHOTOS * (PHOTOS - 1) / 2 - same, want = 0;
     for (size_t c = 0; c < 5; c++) total += got[c * lk__draws_stride(&d.draws) + 1];
     for (size_t a = 0; a < PHOTOS; a++)
@@ -268,9 +268,9 @@ typedef struct measured {
 
 static measured measure(const drawn *d) {
     measured m = {.threshold = NULL};
-    ASSERT_OK(lk__scores_sort(&d->trial, &m.sorted, &err));
-    ASSERT_OK(lk__verification_figures(&d->trial, &m.sorted, &m.figures, &m.threshold, &err));
-    ASSERT_OK(lk__replicates_measure(&d->trial, &m.sorted, m.threshold, &d->draws, &m.replicates, &err));
+    ASSERT_OK(lk__scores_sort(&d->trial, &m.sorted, &failure));
+    ASSERT_OK(lk__verification_figures(&d->trial, &m.sorted, &m.figures, &m.threshold, &failure));
+    ASSERT_OK(lk__replicates_measure(&d->trial, &m.sorted, m.threshold, &d->draws, &m.replicates, &failure));
     assert_int_equal(m.replicates.count, d->draws.replicates);
     return m;
 }
@@ -311,7 +311,7 @@ static void replicates_of_few_scores_are_exact(void **state) {
     (void)state;
     for (uint64_t round = 0; round < 30; round++) {
         simulated s = simulate(round, 2 + round % 9, 4, false, 6, 1);
-        list_all_pairs(&s, 1 + (int)(round % 3));
+        list_all_pairs(&s, 1 + (int)(round / 3 % 3));
         size_t count[2] = {0};
         for (size_t i = 0; i < s.count; i++) count[s.pairs[i].same]++;
         if (!count[0] || !count[1]) {
@@ -322,12 +322,14 @@ static void replicates_of_few_scores_are_exact(void **state) {
         float *cosine = get(s.count, sizeof *cosine);
         for (size_t i = 0; i < s.count; i++) {
             double exact = lk_cosine(s.vectors + s.pairs[i].a * 6, s.vectors + s.pairs[i].b * 6, 6);
-            cosine[i] = (float)(round % 2 ? exact : floor(exact * 4) / 4);
+            /* As they are; tied; and nearly one, so that many share a cell of the finder. */
+            double kinds[] = {exact, floor(exact * 4) / 4, i == 0 ? -1 : 0.5 + exact / 4096};
+            cosine[i] = (float)kinds[round % 3];
         }
         given.cosine = cosine;
         drawn d = {.people = s};
-        ASSERT_OK(lk__trial_open(&given, &d.trial, &err));
-        ASSERT_OK(lk__draws_make(&d.trial, &(lk_bootstrap){40, round}, &d.draws, &err));
+        ASSERT_OK(lk__trial_open(&given, &d.trial, &failure));
+        ASSERT_OK(lk__draws_make(&d.trial, &(lk_bootstrap){40, round}, &d.draws, &failure));
         check_replicates(&d, 1e-12, 1e-12);
         undraw(&d);
         free(cosine);
@@ -377,10 +379,10 @@ static void intervals_hold_the_truth_about_as_often_as_said(void **state) {
         const lk_bootstrap bootstrap = {200, set};
         lk_verification all, listed;
         lk_trial given = trial_of(&s);
-        ASSERT_OK(lk_verification_measure(&given, &bootstrap, &all, &err));
+        ASSERT_OK(lk_verification_measure(&given, &bootstrap, &all, &failure));
         list_all_pairs(&s, 10);
         given = trial_of(&s);
-        ASSERT_OK(lk_verification_measure(&given, &bootstrap, &listed, &err));
+        ASSERT_OK(lk_verification_measure(&given, &bootstrap, &listed, &failure));
         const double values[FIGURES] = {all.auc, all.eer, all.tar_at_far[0], all.tar_at_far[1],
                                         listed.accuracy};
         const lk_interval intervals[FIGURES] = {all.auc_interval, all.eer_interval, all.tar_interval[0],

@@ -31,7 +31,7 @@ static void sorts_as_qsort(void **state) {
                 for (size_t i = 0; i < n; i++) want[i] = got[i] = draw(&r, kind) + 0.0f;
                 qsort(want, n, sizeof *want, falling);
                 lk__threads_set(threads);
-                ASSERT_OK(lk__sort_falling(got, scratch, n, &err));
+                ASSERT_OK(lk__sort_falling(got, scratch, n, &failure));
                 lk__threads_set(0);
                 for (size_t i = 0; i < n; i++) assert_true(got[i] == want[i]);
                 free(got);
@@ -86,8 +86,8 @@ static void trial_becomes_sorted_scores(void **state) {
     const lk_trial given = {.photos = 2, .pairs = pairs, .cosine = cosine, .count = 7};
     lk__trial trial;
     lk__sorted s;
-    ASSERT_OK(lk__trial_open(&given, &trial, &err));
-    ASSERT_OK(lk__scores_sort(&trial, &s, &err));
+    ASSERT_OK(lk__trial_open(&given, &trial, &failure));
+    ASSERT_OK(lk__scores_sort(&trial, &s, &failure));
     const float same[] = {0.75f, 0.5f, 0.25f}, different[] = {0.25f, 0, 0, -1};
     assert_int_equal(s.all.same_count, 3);
     assert_int_equal(s.all.different_count, 4);

@@ -58,7 +58,7 @@ static void see_all(const simulated *sim, int threads, float *cosine) {
     seen s = {sim->photos, cosine, sim->person, 0};
     for (size_t i = 0; i < sim->photos * sim->photos; i++) cosine[i] = NAN;
     lk__threads_set(threads);
-    ASSERT_OK(lk__trial_open(&given, &trial, &err));
+    ASSERT_OK(lk__trial_open(&given, &trial, &failure));
     assert_int_equal(trial.pairs, sim->photos * (sim->photos - 1) / 2);
     lk__trial_each(&trial, see, &s);
     lk__trial_close(&trial);
@@ -102,11 +102,11 @@ static void listed_or_not_the_figures_are_the_same(void **state) {
     lk_trial given = trial_of(&s);
     const lk_bootstrap bootstrap = {100, 3};
     lk_verification all, listed;
-    ASSERT_OK(lk_verification_measure(&given, &bootstrap, &all, &err));
+    ASSERT_OK(lk_verification_measure(&given, &bootstrap, &all, &failure));
     list_all_pairs(&s, 1);
     given = trial_of(&s);
     lk__threads_set(3);
-    ASSERT_OK(lk_verification_measure(&given, &bootstrap, &listed, &err));
+    ASSERT_OK(lk_verification_measure(&given, &bootstrap, &listed, &failure));
     lk__threads_set(0);
     assert_int_equal(all.roc_count, listed.roc_count);
     assert_memory_equal(all.roc, listed.roc, all.roc_count * sizeof *all.roc);
@@ -145,7 +145,7 @@ static void photos_in_no_pair_do_not_matter(void **state) {
     const lk_trial given = {
         .vectors = vectors, .photos = 5, .dim = 2, .person = person, .pairs = pairs, .count = 2};
     lk__trial trial;
-    ASSERT_OK(lk__trial_open(&given, &trial, &err));
+    ASSERT_OK(lk__trial_open(&given, &trial, &failure));
     assert_int_equal(trial.people, 2);
     assert_int_equal(trial.person[0], 1);
     assert_int_equal(trial.person[1], 1);
