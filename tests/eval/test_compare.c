@@ -81,6 +81,26 @@ static void a_model_does_not_differ_from_itself(void **state) {
     forget_two(&m);
 }
 
+/* Each model is judged at thresholds of its own. */
+static void the_scale_of_scores_does_not_matter(void **state) {
+    (void)state;
+    two_models m = simulate_two(5, 30, 0.8, 0, 0);
+    lk_trial a = trial_of(&m.a), b = a;
+    float *whole = get(m.a.count, sizeof *whole), *half = get(m.a.count, sizeof *half);
+    for (size_t i = 0; i < m.a.count; i++) {
+        whole[i] = (float)lk_cosine(m.a.vectors + m.a.pairs[i].a * 12, m.a.vectors + m.a.pairs[i].b * 12, 12);
+        half[i] = whole[i] / 2;
+    }
+    a.cosine = whole;
+    b.cosine = half;
+    lk_comparison c;
+    ASSERT_OK(lk_verification_compare(&a, &b, &(lk_bootstrap){100, 4}, &c, &failure));
+    assert_true(c.accuracy == 0 && c.accuracy_interval.low == 0 && c.accuracy_interval.high == 0 && c.p == 1);
+    free(whole);
+    free(half);
+    forget_two(&m);
+}
+
 /* Equally good models: p below 0.05 is an error, made in about 5 % of sets; and p is spread over all values.
  */
 static void luck_is_called_a_difference_as_often_as_said(void **state) {
@@ -139,6 +159,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(differences_are_b_less_a),
         cmocka_unit_test(a_model_does_not_differ_from_itself),
+        cmocka_unit_test(the_scale_of_scores_does_not_matter),
         cmocka_unit_test(luck_is_called_a_difference_as_often_as_said),
         cmocka_unit_test(refuses_other_pairs),
     };
