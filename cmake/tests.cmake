@@ -44,6 +44,12 @@ if(cmocka_FOUND)
   set_property(TEST nn_layers_avx2 APPEND PROPERTY ENVIRONMENT "ONEDNN_MAX_CPU_ISA=AVX2")
 endif()
 
+# The figures beside scikit-learn's, where Debian's is installed.
+add_executable(eval_figures tests/eval/figures.c)
+target_link_libraries(eval_figures PRIVATE room_eval)
+lk_test(eval_sklearn eval /usr/bin/python3 ${PROJECT_SOURCE_DIR}/tests/eval/sklearn_check.py
+        $<TARGET_FILE:eval_figures>)
+
 if(TARGET likeness)
   add_executable(cli_draw tests/cli/draw.c)
   target_link_libraries(cli_draw PRIVATE likeness_static)

@@ -29,7 +29,7 @@ static void group_cells(const void *context, const lk__block *block, uint32_t *c
 
 /* Shares of one group in one replicate; NaN: no such pairs. */
 typedef struct shares {
-    double tar, far, accuracy;
+    double tar, far;
     double same, different; /* weights of pairs */
 } shares;
 
@@ -39,8 +39,14 @@ static shares shares_of(const uint64_t *weight, size_t stride, size_t group, siz
     shares s = {.different = w[0] + w[1], .same = w[2] + w[3]};
     s.far = s.different > 0 ? w[1] / s.different : NAN;
     s.tar = s.same > 0 ? w[3] / s.same : NAN;
-    s.accuracy = s.same + s.different > 0 ? (w[0] + w[3]) / (s.same + s.different) : NAN;
     return s;
+}
+
+/* In the mix of labels of the set itself, also in a replicate (replicates.c has why). */
+static double accuracy_of(const shares *drawn, const shares *set) {
+    double right = (set->same > 0 ? set->same * drawn->tar : 0) +
+                   (set->different > 0 ? set->different * (1 - drawn->far) : 0);
+    return right / (set->same + set->different);
 }
 
 /* The bootstrap's, unless there is none, or no pair of the group errs, or all do: then every replicate says
@@ -56,21 +62,21 @@ static lk_interval interval_of(double *values, size_t n, double share, double pa
 static void measure_group(const uint64_t *weight, size_t stride, size_t group, size_t replicates,
                           double *scratch, lk_group *g) {
     double *tar = scratch, *far = scratch + replicates, *accuracy = scratch + 2 * replicates;
+    shares s = shares_of(weight, stride, group, 0);
     for (size_t i = 0; i < replicates; i++) {
         shares drawn = shares_of(weight, stride, group, i + 1);
         tar[i] = drawn.tar;
         far[i] = drawn.far;
-        accuracy[i] = drawn.accuracy;
+        accuracy[i] = accuracy_of(&drawn, &s);
     }
-    shares s = shares_of(weight, stride, group, 0);
     g->same = (size_t)s.same;
     g->different = (size_t)s.different;
     g->tar = s.tar;
     g->far = s.far;
-    g->accuracy = s.accuracy;
+    g->accuracy = accuracy_of(&s, &s);
     g->tar_interval = interval_of(tar, replicates, s.tar, s.same);
     g->far_interval = interval_of(far, replicates, s.far, s.different);
-    g->accuracy_interval = interval_of(accuracy, replicates, s.accuracy, s.same + s.different);
+    g->accuracy_interval = interval_of(accuracy, replicates, g->accuracy, s.same + s.different);
 }
 
 /* Of people, or of photos where people are not known, who have a photo in a pair that counts. A person with

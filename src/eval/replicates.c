@@ -1,6 +1,6 @@
 /* replicates.c: the figures of verification.c once more for each set of people drawn, all sets in one pass.
  *
- *   sorted scores  ->  some 500 bins of scores  ->  weight of each bin in each replicate  ->  figures
+ *   sorted scores  ->  some 1000 bins of scores  ->  weight of each bin in each replicate  ->  figures
  *
  * Up to BINS_EXACT distinct scores each is a bin of its own, and a replicate's figures are exact. With more,
  * bins are cut where it matters: at equal steps of the share of same pairs and of different pairs, and at
@@ -19,7 +19,8 @@ enum {
     BINS_EXACT = 512,
     STEPS = 128,     /* equal steps of each share */
     PER_DECADE = 16, /* equal ratios of its low end */
-    BINS_MOST = 1024,
+    DECADES = 8,
+    BINS_MOST = 2 * 2 * (STEPS + DECADES * PER_DECADE),
     BAND_PER_DECADE = 8,
     FINDER = 4096 /* cells, equal in score, that say where to begin looking for a bin */
 };
@@ -41,19 +42,23 @@ static int falling(const void *a, const void *b) {
     return (x < y) - (x > y);
 }
 
-static void add_score(bins *b, const float *scores, size_t n, double rank) {
-    if (b->count == BINS_MOST || rank < 1) return;
+/* The score of that rank becomes a bin of its own: a cut at it and one above it. Were it but the lowest of
+ * its bin, its label would come last there and not in the middle, bin after bin. */
+static void add_score(bins *b, const lk__scores *all, const float *scores, size_t n, double rank) {
+    if (rank < 1) return;
     size_t i = (size_t)llround(rank);
-    b->lowest[b->count++] = scores[(i < n ? i : n) - 1];
+    float score = scores[(i < n ? i : n) - 1];
+    double above = lk__lowest_above(all, (double)score);
+    b->lowest[b->count++] = score;
+    if (isfinite(above)) b->lowest[b->count++] = (float)above;
 }
 
 /* Cuts at equal steps of rank, and at equal ratios from the top or from the bottom. */
-static void add_cuts(bins *b, const float *scores, size_t n, bool from_top) {
-    for (int i = 1; i <= STEPS; i++) add_score(b, scores, n, (double)n * i / STEPS);
-    for (int i = 0;; i++) {
+static void add_cuts(bins *b, const lk__scores *all, const float *scores, size_t n, bool from_top) {
+    for (int i = 1; i <= STEPS; i++) add_score(b, all, scores, n, (double)n * i / STEPS);
+    for (int i = 1; i <= DECADES * PER_DECADE; i++) {
         double rank = (double)n * pow(10, -(double)i / PER_DECADE);
-        if (rank < 1) break;
-        add_score(b, scores, n, from_top ? rank : (double)n - rank);
+        add_score(b, all, scores, n, rank < 1 || from_top ? rank : (double)n - rank);
     }
 }
 
@@ -96,8 +101,8 @@ static void make_bins(bins *b, const lk__scores *s) {
     b->count = 0;
     if (!add_all_scores(b, s)) {
         b->count = 0;
-        add_cuts(b, s->different, s->different_count, true);
-        add_cuts(b, s->same, s->same_count, false);
+        add_cuts(b, s, s->different, s->different_count, true);
+        add_cuts(b, s, s->same, s->same_count, false);
         qsort(b->lowest, b->count, sizeof *b->lowest, falling);
         size_t count = 1;
         for (size_t i = 1; i < b->count; i++)
@@ -129,24 +134,41 @@ static void score_cells(const void *context, const lk__block *block, uint32_t *c
 
 /* ---- accuracy ------------------------------------------------------------------------------------ */
 
+enum { FOLD_CELLS = 4 }; /* of a fold: label * 2 + right */
+
 static void fold_cells(const void *context, const lk__block *block, uint32_t *cell) {
     const double *threshold = context;
     for (size_t i = 0; i < block->count; i++) {
         uint32_t fold = block->fold ? block->fold[i] : 0;
         bool accepted = (double)block->cosine[i] >= threshold[fold];
-        cell[i] = fold * 2 + (accepted == (block->same[i] == 1));
+        cell[i] = fold * FOLD_CELLS + block->same[i] * 2u + (accepted == (block->same[i] == 1));
     }
 }
 
-/* The mean over folds, as that of the set itself; a fold of which nobody was drawn has no accuracy. */
+/* The share that is right of each label, in the mix of the set itself: how many pairs of each label a fold
+ * holds was somebody's choice, not chance. (Different pairs go with the square of the people drawn, same ones
+ * with their number: left free, the mix would shift, and accuracy with it.) */
+static double fold_accuracy(const uint64_t *weight, size_t stride, size_t replicate) {
+    double right = 0, pairs = 0;
+    for (size_t label = 0; label < 2; label++) {
+        const uint64_t *w = weight + label * 2 * stride;
+        double set = (double)(w[0] + w[stride]); /* replicate 0: the set itself */
+        double drawn = (double)(w[replicate] + w[stride + replicate]);
+        if (set == 0) continue;
+        right += set * (double)w[stride + replicate] / drawn; /* NaN where no such pair was drawn */
+        pairs += set;
+    }
+    return right / pairs;
+}
+
+/* The mean over folds, as that of the set itself, of those that have an accuracy in this replicate. */
 static double accuracy_of(const uint64_t *weight, size_t stride, int fold_count, size_t replicate) {
     double sum = 0;
     int folds = 0;
     for (int f = 0; f < fold_count; f++) {
-        uint64_t wrong = weight[(size_t)f * 2 * stride + replicate];
-        uint64_t right = weight[((size_t)f * 2 + 1) * stride + replicate];
-        if (wrong + right == 0) continue;
-        sum += (double)right / (double)(wrong + right);
+        double accuracy = fold_accuracy(weight + (size_t)f * FOLD_CELLS * stride, stride, replicate);
+        if (isnan(accuracy)) continue;
+        sum += accuracy;
         folds++;
     }
     return folds ? sum / folds : NAN;
@@ -155,8 +177,8 @@ static double accuracy_of(const uint64_t *weight, size_t stride, int fold_count,
 static lk_status measure_accuracy(const lk__trial *trial, const double *threshold, const lk__draws *draws,
                                   lk__replicates *r, lk_error *err) {
     uint64_t *weight;
-    lk_status status =
-        lk__draws_count(trial, draws, (size_t)trial->fold_count * 2, fold_cells, threshold, &weight, err);
+    lk_status status = lk__draws_count(trial, draws, (size_t)trial->fold_count * FOLD_CELLS, fold_cells,
+                                       threshold, &weight, err);
     if (status != LK_OK) return status;
     for (size_t i = 0; i < r->count; i++)
         r->accuracy[i] = accuracy_of(weight, lk__draws_stride(draws), trial->fold_count, i + 1);

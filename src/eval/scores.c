@@ -158,12 +158,17 @@ double lk__above(const lk__scores *s) {
     return nextafter(fmax((double)s->same[0], (double)s->different[0]), INFINITY);
 }
 
-double lk__threshold_allowing(const lk__scores *s, size_t allowed) {
-    double barred = allowed < s->different_count ? (double)s->different[allowed] : -INFINITY;
-    size_t same = lk__count_above(s->same, s->same_count, barred);
-    size_t different = lk__count_above(s->different, s->different_count, barred);
+double lk__lowest_above(const lk__scores *s, double t) {
+    size_t same = lk__count_above(s->same, s->same_count, t);
+    size_t different = lk__count_above(s->different, s->different_count, t);
     double lowest = INFINITY;
     if (same > 0) lowest = fmin(lowest, (double)s->same[same - 1]);
     if (different > 0) lowest = fmin(lowest, (double)s->different[different - 1]);
-    return isfinite(lowest) ? lowest : lk__above(s);
+    return lowest;
+}
+
+double lk__threshold_allowing(const lk__scores *s, size_t allowed) {
+    double barred = allowed < s->different_count ? (double)s->different[allowed] : -INFINITY;
+    double threshold = lk__lowest_above(s, barred);
+    return isfinite(threshold) ? threshold : lk__above(s);
 }

@@ -96,6 +96,8 @@ size_t lk__count_above(const float *falling, size_t n, double t);
 size_t lk__count_from(const float *falling, size_t n, double t);
 /* A threshold above every pair, still finite so that it can be written down. */
 double lk__above(const lk__scores *s);
+/* The lowest score above t; infinite where there is none. */
+double lk__lowest_above(const lk__scores *s, double t);
 /* The lowest score that calls at most `allowed` different pairs the same; lk__above where there is none. */
 double lk__threshold_allowing(const lk__scores *s, size_t allowed);
 
