@@ -1,8 +1,7 @@
-/* enrolled.c: how much does a second photo help, and a third? Rank-1 by the number of photos enrolled of each
- * person.
+/* enrolled.c: how much does a second photo help, and a third? Rank-1 by the number of photos enrolled.
  *
- *   people with more than `most` photos  ->  `most` of each, in random order: the gallery; the rest: the
- * probes each probe against everybody's first photo, then the second as well, ..  ->  rank-1 each time
+ *   people with more than `most` photos  ->  `most` of each, in random order: gallery; the rest: probes
+ *   each probe against everybody's first photo, then the second as well, ..  ->  rank-1 each time
  *
  * People, probes and the order of enrolment stay the same along the curve, so that nothing but the number of
  * photos moves it. As in identification.c a person's score is that of their closest photo, and a tie counts

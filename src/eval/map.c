@@ -1,15 +1,14 @@
 /* map.c: vectors as dots on paper, so that one can see which people run into each other.
  *
- *   vectors (n, dim)  ->  plane of most spread (plane.c)  [ ->  t-SNE (tsne.c) ]  ->  centred, within a
- * circle of 1
+ *   vectors (n, dim)  ->  plane (plane.c)  [->  t-SNE (tsne.c)]  ->  centred, within a circle of radius 1
  *
  * The plane keeps large distances and squeezes everything else; t-SNE keeps neighbours together and says
- * little of distances between groups. The second starts from the first, which keeps the large shape too
- * (Kobak & Berens 2019).
- */
+ * little of distances between groups. It starts from the plane, and so keeps some of the large shape too. */
 #include "eval/map.h"
 
 #include <math.h>
+#include <stdlib.h>
+#include <string.h>
 
 static bool spreads(const float *xy, size_t n) {
     for (size_t i = 0; i < 2 * n; i++)
@@ -36,10 +35,17 @@ lk_status lk_map_make(const float *vectors, size_t n, int dim, lk_map_kind kind,
         if (!isfinite(vectors[i]))
             return lk__fail(err, LK_INVALID, "vector %zu holds a value that is not a finite number",
                             i / (size_t)dim);
-    lk_status status = lk__plane(vectors, n, dim, seed, xy, err);
+    float *map =
+        malloc(2 * n * sizeof *map); /* apart, so that xy is as it was if memory gives out on the way */
+    if (!map) return lk__fail_memory(err, 2 * n * sizeof *map, "a map");
+    lk_status status = lk__plane(vectors, n, dim, seed, map, err);
     /* Vectors that are all one stay one dot: t-SNE would make a handsome cloud of their rounding errors. */
-    if (status == LK_OK && kind == LK_MAP_TSNE && spreads(xy, n))
-        status = lk__tsne(vectors, n, dim, seed, xy, err);
-    if (status == LK_OK) fit_circle(xy, n);
+    if (status == LK_OK && kind == LK_MAP_TSNE && spreads(map, n))
+        status = lk__tsne(vectors, n, dim, seed, map, err);
+    if (status == LK_OK) {
+        fit_circle(map, n);
+        memcpy(xy, map, 2 * n * sizeof *xy);
+    }
+    free(map);
     return status;
 }

@@ -1,15 +1,14 @@
-/* open_set.c: who, if anybody? Most faces that a camera sees belong to nobody enrolled: what share of them is
- * taken for somebody (FPIR), and what share of the enrolled is missed (FNIR), at every threshold.
+/* open_set.c: who, if anybody? Most faces that a camera sees belong to nobody enrolled. What share of them is
+ * taken for somebody (FPIR), and what share of the enrolled is missed (FNIR), at every threshold?
  *
  *   draw: people enrolled, some photos of each  ->  gallery (rows, dim)
- *     their other photos: mated probes    own cosine if it is the highest of all, else never found
- *     everybody else's:   strangers       highest cosine with anyone
+ *     their other photos: mated probes     own cosine if it is the highest of all, else never found
+ *     everybody else's: strangers          highest cosine with anyone
  *   all draws  ->  sort both by cosine  ->  FPIR and FNIR are a walk down
  *
  * As NIST counts in FRVT 1:N (IR 8271), with one candidate (R = 1): a probe whose person is second is missed.
  * A tie counts against the probe, as in identification.c. NIST has one gallery; here it is drawn many times,
- * because which few hundred people of a small set are enrolled moves the figures more than most models
- * differ.
+ * because which people of a small set are enrolled moves the figures more than most models differ.
  *
  * Cosines are src/gallery's dot products: a block of rows stays in the cache while several probes pass over
  * it. */

@@ -1,14 +1,14 @@
 /* plane.c: principal components analysis down to a plane: the two directions in which vectors spread most.
  *
- *   X (n, dim) - mean;  A (axes, dim): random, orthonormal
- *   again and again:  S = X A'  (n, axes);  B = S' X  (axes, dim);  turn B to the eigenvectors of B A';  A =
- * orth(B)
+ *   X (n, dim) - mean;  A (axes, dim): random, orthonormal;  again and again:
+ *     S = X A'  (n, axes),  B = S' X  (axes, dim)
+ *     turn A and B so that B A' is diagonal;  done if B's rows are multiples of A's;  A = orth(B)
  *
- * Subspace iteration with a Rayleigh-Ritz step, as in Halko, Martinsson & Tropp (2011): six axes more than
- * are asked for, so that it converges as fast as the ninth component is smaller than the second. It reads the
- * data and never makes the (dim, dim) covariance. No LAPACK: the only dense problem is 8 x 8, and a library's
- * threads would have a say in the last bits. Sums over photos are one thread's, in order: the same bits on
- * any number of threads. */
+ * Subspace iteration with a Rayleigh-Ritz step (Halko, Martinsson & Tropp 2011): six axes more than are asked
+ * for, so that it converges as fast as the ninth component is smaller than the second. It reads the data and
+ * never makes the (dim, dim) covariance. No LAPACK: the only dense problem is 8 x 8, and a library's threads
+ * would have a say in the last bits. A sum is one thread's, in order: the same bits on any number of threads.
+ */
 #include "eval/map.h"
 
 #include <math.h>

@@ -1,17 +1,19 @@
 /* tsne.c: t-SNE (van der Maaten & Hinton, "Visualizing data using t-SNE", 2008): points on a plane whose
  * neighbours are those of the vectors.
  *
- *   p_j|i = exp(-b_i |v_i - v_j|^2) / sum, b_i so that i has `perplexity` neighbours;  p_ij = (p_j|i + p_i|j)
- * / 2n q_ij  = w_ij / Z,  w_ij = 1 / (1 + |y_i - y_j|^2),  Z the sum of all w gradient of KL(P | Q) by y_i:
- * 4 (sum_j p_ij w_ij (y_i - y_j)  -  sum_j w_ij^2 (y_i - y_j) / Z)
+ *   p_j|i = exp(-b_i |v_i - v_j|^2) / sum         b_i so that i has `perplexity` neighbours
+ *   p_ij  = (p_j|i + p_i|j) / 2n
+ *   q_ij  = w_ij / Z                               w_ij = 1 / (1 + |y_i - y_j|^2), Z the sum of all w
+ *   gradient of KL(P | Q) by y_i:  4 (sum_j p_ij w_ij (y_i - y_j)  -  sum_j w_ij^2 (y_i - y_j) / Z)
  *
- * Exact: all pairs, each time. Written so, one pass over P makes both sums and Z, Q is never stored, and the
- * loop is sixteen lanes of f32 without a branch. Barnes-Hut or a grid would pay from several thousand points
- * on, where a map of photos is a carpet anyway.
+ * Exact: all pairs, each time. In this form one pass over P makes both sums and Z, Q is never stored, and the
+ * loop has no branch. Barnes-Hut or a grid would pay from several thousand points on, where a map of photos
+ * is a carpet anyway.
  *
- * Apart from the paper: it starts from the principal plane and not at random (Kobak & Berens 2019),
- * exaggerates by 12 for 250 rounds (van der Maaten 2014) and steps in proportion to n (Linderman &
- * Steinerberger 2019; Belkina et al. 2019). Momentum and gains are the paper's.
+ * Apart from the paper: it starts from the principal plane and not at random (Kobak & Berens 2019), it
+ * exaggerates by 12 for 250 rounds (van der Maaten 2014), and its step is n over the exaggeration (Linderman
+ * & Steinerberger 2019; Belkina et al. 2019), so that few points do not fly apart and many get there in time.
+ * Momentum and gains are the paper's.
  *
  * A point's sums are one thread's, in a fixed order: the same bits on any number of threads. */
 #include "contrast/contrast.h"
@@ -28,12 +30,16 @@
 #define CLONES
 #endif
 
-enum { LANES = 16, SERIAL = 256, ROUNDS = 1000, EARLY_ROUNDS = 250, TRIES = 64 };
+enum {
+    LANES = 16, /* rows are padded to so many: the widest register, so that no loop has a tail */
+    SERIAL = 256,
+    ROUNDS = 1000,
+    EARLY_ROUNDS = 250,
+    TRIES = 64, /* of bisection: far more than f32 can tell apart */
+};
 static const double PERPLEXITY = 30, PERPLEXITY_LEAST = 1.5, EXAGGERATION = 12;
 static const double ENTROPY_ENOUGH = 1e-5;       /* the paper's code */
 static const double START = 1e-4, JITTER = 0.01; /* deviation at the start; noise, as a share of that */
-
-typedef float lanes __attribute__((vector_size(64), may_alias));
 
 size_t lk__tsne_stride(size_t n) {
     return (n + LANES - 1) / LANES * LANES;
@@ -133,27 +139,22 @@ typedef struct field {
     lk__forces *forces;
 } field;
 
-static inline __attribute__((always_inline)) float fold(const lanes *sum) {
-    float total = 0;
-    for (int l = 0; l < LANES; l++) total += (*sum)[l];
-    return total;
-}
-
 /* Point i itself adds 1 to z and nothing to the forces; the padding adds nothing. */
 CLONES static void sum_forces(const field *f, size_t i) {
-    const lanes *x = (const lanes *)(const void *)f->x, *y = (const lanes *)(const void *)f->y,
-                *p = (const lanes *)(const void *)(f->p + i * f->stride);
-    lanes ax = {0}, ay = {0}, rx = {0}, ry = {0}, z = {0};
-    for (size_t j = 0; j < f->stride / LANES; j++) {
-        lanes dx = f->x[i] - x[j], dy = f->y[i] - y[j];
-        lanes w = 1 / (1 + dx * dx + dy * dy), pull = p[j] * w, push = w * w;
+    const float *x = f->x, *y = f->y, *p = f->p + i * f->stride;
+    float xi = x[i], yi = y[i], ax = 0, ay = 0, rx = 0, ry = 0, z = 0;
+    /* Not threads: leave to sum in as many lanes as a register has, which C's order of sums forbids. */
+#pragma omp simd reduction(+ : ax, ay, rx, ry, z) aligned(x, y, p : 64)
+    for (size_t j = 0; j < f->stride; j++) {
+        float dx = xi - x[j], dy = yi - y[j];
+        float w = 1 / (1 + dx * dx + dy * dy), pull = p[j] * w, push = w * w;
         ax += pull * dx;
         ay += pull * dy;
         rx += push * dx;
         ry += push * dy;
         z += w;
     }
-    f->forces[i] = (lk__forces){{fold(&ax), fold(&ay)}, {fold(&rx), fold(&ry)}, fold(&z)};
+    f->forces[i] = (lk__forces){{ax, ay}, {rx, ry}, z};
 }
 
 static void sum_part(void *context, int part, int parts) {
