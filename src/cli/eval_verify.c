@@ -81,6 +81,22 @@ static json_t *groups_json(const eval_run *r, const lk_group *groups, double thr
     return object;
 }
 
+/* What the model does at its own threshold, the one it is used with: everybody is one group. */
+static lk_status add_own(const eval_run *r, const eval_model *m, const lk_trial *trial, lk_error *err) {
+    double threshold = lk_model_threshold(m->model);
+    if (!isfinite(threshold)) return LK_OK;
+    lk_group all;
+    int *of_photo = cli_alloc(trial->photos, sizeof *of_photo);
+    lk_bootstrap bootstrap = bootstrap_of(r);
+    lk_status status = lk_groups_measure(trial, of_photo, 1, threshold, &bootstrap, &all, err);
+    free(of_photo);
+    if (status != LK_OK) return unless_empty(status);
+    json_t *object = eval_json_group(&all);
+    json_object_set_new(object, "threshold", cli_json_real(threshold));
+    json_object_set_new(m->figures, "own_threshold", object);
+    return LK_OK;
+}
+
 /* At the threshold that the model would be used with: its own. */
 static lk_status add_groups(const eval_run *r, const eval_model *m, const lk_trial *trial,
                             const lk_verification *v, lk_error *err) {
@@ -140,7 +156,8 @@ static lk_status add_mistakes(const eval_run *r, const lk_trial *trial, json_t *
 /* ---- all of it ------------------------------------------------------------------------------------ */
 
 lk_status eval_verify(const eval_run *r, eval_model *m, lk_error *err) {
-    static const char *const parts[] = {"calibration", "reject", "groups", "mistakes", "comparisons"};
+    static const char *const parts[] = {"own_threshold", "calibration", "reject",
+                                        "groups",        "mistakes",    "comparisons"};
     lk_trial trial;
     lk_verification v;
     lk_status status = LK_OK;
@@ -153,7 +170,8 @@ lk_status eval_verify(const eval_run *r, eval_model *m, lk_error *err) {
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
         json_object_set_new(m->figures, parts[i], json_null());
     if (asked) {
-        status = add_calibration(r, &trial, m->figures, err);
+        status = add_own(r, m, &trial, err);
+        if (status == LK_OK) status = add_calibration(r, &trial, m->figures, err);
         if (status == LK_OK) status = add_reject(r, &trial, &v, m->figures, err);
         if (status == LK_OK) status = add_groups(r, m, &trial, &v, err);
         if (status == LK_OK) status = add_mistakes(r, &trial, m->figures, err);

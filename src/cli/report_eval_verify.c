@@ -311,6 +311,54 @@ static void write_reject(FILE *out, const report_evals *e) {
     free(caption);
 }
 
+/* ---- thresholds ---------------------------------------------------------------------------------- */
+
+static void write_threshold(FILE *out, double threshold, double tar, double far) {
+    if (!isfinite(threshold)) {
+        fputs("<td class=\"muted\">\xE2\x80\x93</td>", out);
+        return;
+    }
+    fprintf(out, "<td>%.4f<span class=\"range\">TAR ", threshold);
+    report_share_write(out, tar);
+    if (isfinite(far)) {
+        fputs(", FAR ", out);
+        report_share_write(out, far);
+    }
+    fputs("</span></td>", out);
+}
+
+/* To choose one by what it may cost. */
+static void write_thresholds(FILE *out, const report_evals *e) {
+    fprintf(out,
+            "<div class=\"card scroll\"><table class=\"plain%s\">\n<thead><tr><th scope=\"col\">Threshold "
+            "(cosine)</th>",
+            e->count > 1 ? "" : " narrow");
+    for (size_t i = 0; i < e->count; i++) {
+        fputs("<th scope=\"col\">", out);
+        svg_text_write(out, report_eval_name(e, i));
+        fputs("</th>", out);
+    }
+    fputs("</tr></thead>\n<tbody>\n", out);
+    if (report_evals_have(e, "own_threshold")) {
+        fputs("<tr><th scope=\"row\">The model\xE2\x80\x99s own</th>", out);
+        for (size_t i = 0; i < e->count; i++) {
+            const json_t *own = json_object_get(e->items[i], "own_threshold");
+            write_threshold(out, report_number(own, "threshold"), report_number(own, "tar"),
+                            report_number(own, "far"));
+        }
+        fputs("</tr>\n", out);
+    }
+    for (int level = 0; level < REPORT_FARS; level++) {
+        fprintf(out, "<tr><th scope=\"row\">For a FAR of %s</th>", report_level_names[level]);
+        for (size_t i = 0; i < e->count; i++)
+            write_threshold(
+                out, report_number(json_object_get(e->items[i], "threshold_at_far"), report_levels[level]),
+                report_number(json_object_get(e->items[i], "tar_at_far"), report_levels[level]), NAN);
+        fputs("</tr>\n", out);
+    }
+    fputs("</tbody></table></div>\n", out);
+}
+
 /* ---- the section --------------------------------------------------------------------------------- */
 
 /* Below 30/FAR pairs of two people a TAR hangs on a few of them. */
@@ -360,6 +408,7 @@ void report_verify_write(FILE *out, const report_evals *e) {
     write_calibration(out, e);
     write_reject(out, e);
     fputs("</div>\n", out);
+    if (report_evals_have(e, "threshold_at_far")) write_thresholds(out, e);
     bool measured = false, reject = report_evals_have(e, "reject");
     for (size_t i = 0; i < e->count; i++) measured |= json_object_get(e->items[i], "reject") != NULL;
     if (measured && !reject)
