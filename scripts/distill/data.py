@@ -80,6 +80,15 @@ class Crops:
     def where(self, role):
         return (self.role == role).nonzero().flatten()
 
+    def validation(self, most=20):
+        """Rows of people kept out, of nobody more than `most`: pairs grow with the square of a person's photos."""
+        rows, seen, out = self.where(VALIDATION), {}, []
+        for row, person in zip(rows.tolist(), self.person[rows].tolist()):
+            seen[person] = seen.get(person, 0) + 1
+            if seen[person] <= most:
+                out.append(row)
+        return torch.tensor(out, dtype=torch.int64, device=rows.device)
+
     def square(self, rows):
         """The aligned squares (n, 3, side, side), values 0 to 255, float."""
         side, left, top = self.geometry

@@ -92,7 +92,7 @@ def main():
             person=np.array([number.get(photos[i][1], -1) for i in rows], np.int32),
             source=np.array([photos[i][2] for i in rows], np.uint8), role=np.array([role[i] for i in rows], np.uint8),
             profile=np.array(["profile" in os.path.basename(photos[i][0]) for i in rows], np.uint8),
-            sources=np.array([os.path.basename(f.rstrip("/")) for f in options.folders]), people=np.array(people),
+            sources=np.array([os.path.basename(f.split(":", 1)[1].rstrip("/")) for f in options.folders]), people=np.array(people),
             photos=np.array("\n".join("/".join(photos[i][0].split("/")[-3:]) for i in rows)),
             geometry=np.array([SIDE, BESIDE, ABOVE]))
         print(f"{name}: {last - first} photos, {size / 2**20:.1f} MiB")

@@ -39,7 +39,7 @@ def main():
     begun = time.time()
     crops = data.Crops(o.bundles, o.device, o.limit)
     teacher = Teacher(o.teacher, o.device, torch.float16 if o.device == "cuda" else torch.float32)
-    rows = crops.where(data.VALIDATION)
+    rows = crops.validation()
     person, colour = crops.person[rows], crops.pixels[rows].float()
     grey = damage.without_colour(colour)
 

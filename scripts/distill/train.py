@@ -105,6 +105,8 @@ class Student:
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(self.net.parameters(), 5.0)
+        for p in self.net.parameters():  # a batch whose gradient is not finite changes nothing
+            p.grad.nan_to_num_(0.0, 0.0, 0.0)
         self.optimizer.step()
         self.steps, self.seen = self.steps + 1, self.seen + len(photos)
         keep = min(o.average, self.steps / (self.steps + 10))  # so that the first weights are soon forgotten
@@ -163,11 +165,10 @@ class Lesson:
         self.teacher, self.view = Teacher(o.teacher, o.device, dtype), (view["room"], 0.0, view["dy"])
         answer = targets.answers(self.teacher, crops, targets.around(view["room"], view["dy"]))
         clean = targets.Map(answer[self.train], self.label[self.train], view)(answer)
-        for r, name in ((data.VALIDATION, "teacher"), (data.PROFILE, "teacher, profile")):
-            rows = crops.where(r)
-            if len(rows):
-                profile = crops.profile[rows] > 0 if r == data.PROFILE else None
-                say(validate.table({name: validate.compare(clean[rows], crops.person[rows], profile)}))
+        rows, front = crops.validation(), crops.where(data.PROFILE)
+        say("teacher", validate.table({"clean": validate.compare(clean[rows], crops.person[rows]),
+                                       "profile": validate.compare(clean[front], crops.person[front],
+                                                                   crops.profile[front] > 0)}))
         before = int((self.label >= 0).sum())
         self.label = targets.believe(clean, self.label)
         self.leave_out(clean)
@@ -236,15 +237,15 @@ def validate_all(o, lesson, students, checks, kinds=None, write=True):
         figures = checks[s.average.height](s.embed, kinds)
         say(f"{s.name} step {s.steps}:", validate.table(figures))
         if write:
-            nets.write(s.average, os.path.join(o.out, s.name + ".safetensors"), figures["clean"]["threshold"],
-                       notes(o, lesson, s, figures))
+            threshold = figures["clean"]["threshold"]
+            nets.write(s.average, os.path.join(o.out, s.name + ".safetensors"),
+                       None if math.isnan(threshold) else threshold, notes(o, lesson, s, figures))
 
 
 def main():
     o = arguments()
     os.makedirs(o.out, exist_ok=True)
     torch.manual_seed(o.seed)
-    torch.backends.cudnn.benchmark = True
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = True
     lesson = Lesson(o)
     students = [Student(path, o) for path in o.net]
@@ -266,8 +267,10 @@ def main():
         rate = o.learning_rate * min(1, done / 0.02 + 1e-3) * 0.5 * (1 + math.cos(math.pi * done))
         photos = {h: damage.damage(pixels, lesson.crops.geometry, h)
                   .contiguous(memory_format=torch.channels_last) for h in checks}
+        torch.backends.cudnn.benchmark = True  # worth it where shapes never change: not in damage, not in validation
         for s in students:
             s.remember(o, s.step(o, photos[s.net.height], rate, loss_of), label)
+        torch.backends.cudnn.benchmark = False
         step += 1
         if step in (10, 50) or now - last["say"] > 15:
             torch.cuda.synchronize() if o.device == "cuda" else None
@@ -275,8 +278,8 @@ def main():
             say(f"step {step}, {speed:.0f} photos/s, rate {rate:.5f};", "; ".join(
                 f"{s.name} " + " ".join(f"{k} {float(v):.4f}" for k, v in s.told.items()) for s in students))
             last["say"] = now
-            if not all(math.isfinite(float(v)) for s in students for v in s.told.values()):
-                sys.exit("a loss is not finite any more: a smaller --learning-rate?")
+            if not any(all(math.isfinite(float(v)) for v in s.told.values()) for s in students):
+                sys.exit("no loss is finite any more: a smaller --learning-rate?")
         if now - last["validate"] > o.validate:
             validate_all(o, lesson, students, checks, ("clean", "grey", "24px", "profile"), now - last["write"] > o.write)
             last["validate"] = now

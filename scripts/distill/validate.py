@@ -1,14 +1,18 @@
 """How well vectors tell people apart whom nobody trained on: on photos as they are, and on the same photos damaged."""
+import math
+
 import torch
 import torch.nn.functional as F
 
 import damage
-from data import PROFILE, VALIDATION
+from data import PROFILE
 
 
 def verification(same, apart):
     """{accuracy, threshold, tar at far 1e-2 and 1e-3} from the cosines of all pairs of one person, and of two. Accuracy
     counts both kinds alike, at the threshold that is best for them."""
+    if not len(same) or not len(apart):
+        return {"accuracy": math.nan, "threshold": math.nan, "tar@0.01": math.nan, "tar@0.001": math.nan}
     same, apart = same.sort().values, apart.sort().values
     right = (1 - torch.searchsorted(same, same).double() / len(same) +
              torch.searchsorted(apart, same).double() / len(apart)) / 2
@@ -34,7 +38,7 @@ class Validation:
     """Photos of people kept out, as they are and damaged in ways that never change."""
 
     def __init__(self, crops, side):
-        self.rows, self.front = crops.where(VALIDATION), crops.where(PROFILE)
+        self.rows, self.front = crops.validation(), crops.where(PROFILE)
         self.person, self.front_person = crops.person[self.rows], crops.person[self.front]
         self.profile = crops.profile[self.front] > 0
         state = torch.get_rng_state()
