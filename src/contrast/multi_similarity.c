@@ -16,6 +16,12 @@
 
 static const double ALPHA = 2, LAMBDA = 0.5;
 
+/* e^..., or 0 of a pair that is not kept. So put, NaN is kept and seen. */
+static double weight(bool same, double c, double beta, double far, double near, double margin) {
+    if (same) return c >= near + margin ? 0 : exp(-ALPHA * (c - LAMBDA));
+    return c <= far - margin ? 0 : exp(beta * (c - LAMBDA));
+}
+
 double lk__multi_similarity(const lk__batch *b, size_t a, const lk__loss_options *o, float *row) {
     double beta = 1 / o->temperature, far = INFINITY, near = -INFINITY, pull = 0, push = 0;
     for (size_t i = 0; i < b->n; i++) {
@@ -26,14 +32,14 @@ double lk__multi_similarity(const lk__batch *b, size_t a, const lk__loss_options
             near = fmax(near, (double)row[i]);
     }
     for (size_t i = 0; i < b->n; i++) {
-        double c = (double)row[i];
         bool same = b->label[i] == b->label[a];
-        /* So put, NaN is kept and seen. */
-        bool kept = i != a && !(same ? c >= near + o->margin : c <= far - o->margin);
-        double e = kept ? exp(same ? -ALPHA * (c - LAMBDA) : beta * (c - LAMBDA)) : 0;
-        *(same ? &pull : &push) += e;
-        row[i] = (float)(same ? -e : e);
+        if (i != a) *(same ? &pull : &push) += weight(same, (double)row[i], beta, far, near, o->margin);
     }
-    for (size_t i = 0; i < b->n; i++) row[i] /= (float)(1 + (b->label[i] == b->label[a] ? pull : push));
+    for (size_t i = 0; i < b->n; i++) {
+        bool same = b->label[i] == b->label[a];
+        double w = weight(same, (double)row[i], beta, far, near, o->margin);
+        row[i] = (float)(same ? -w / (1 + pull) : w / (1 + push));
+    }
+    row[a] = 0;
     return log1p(pull) / ALPHA + log1p(push) / beta;
 }
