@@ -301,13 +301,19 @@ static lk_status one_step(trainer *t, double part, lk_error *err) {
     return LK_OK;
 }
 
-/* Collapse: all vectors are one point, both distances are 0 and the loss is the margin, for ever. */
+/* Collapse: all vectors are one point, both distances are 0 and the loss is the margin, for ever. Of other
+ * losses the distances alone tell. */
 static const char *notice(trainer *t, const lk_train_progress *p) {
     if (t->state.step < 30 || t->state.step < t->next_note_step) return NULL;
+    const lk_train_options *o = t->options;
+    bool triplet = o->loss == LK_LOSS_TRIPLET;
     bool collapsed = p->distance_negative < 0.1 && p->distance_positive < 0.1 &&
-                     fabs(p->loss - t->options->margin) < 0.2 * t->options->margin;
+                     (!triplet || fabs(p->loss - o->margin) < 0.2 * o->margin);
     if (!collapsed) return NULL;
     t->next_note_step = t->state.step + 200;
+    if (!triplet)
+        return "collapse: all photos get nearly the same vector; try a smaller learning rate or a longer "
+               "warm-up";
     return "collapse: all photos get nearly the same vector and the loss is stuck at the margin; "
            "try semi-hard mining, a smaller learning rate or a longer warm-up";
 }
