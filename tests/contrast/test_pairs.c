@@ -315,17 +315,20 @@ static void one_row_by_hand(void **state) {
     }
 }
 
-/* Multi-similarity: positives beyond every negative, and negatives short of every positive, by the margin. */
+/* Multi-similarity: positives beyond every negative, and negatives short of every positive, by the margin.
+ * Kept are the positive 0.5 and the negatives 0.7 and 0.45. */
 static void what_is_not_kept_has_no_slope(void **state) {
     (void)state;
-    const uint32_t label[] = {1, 1, 1, 2, 2};
-    float row[] = {1, 0.9f, 0.5f, 0.7f, 0.3f};
-    lk__batch b = {.label = label, .n = 5, .rows = 5};
-    lk__loss_options o = {0.1, 0.02, NAN};
-    double got = lk__multi_similarity(&b, 0, &o, row);
-    assert_true(fabs(got - (log(1 + exp(0)) / 2 + log(1 + exp(10)) / 50)) < 1e-6);
-    assert_true(row[1] == 0 && row[4] == 0);
-    assert_true(fabs((double)row[2] + 0.5) < 1e-6 && row[3] > 0.99f);
+    const uint32_t label[] = {1, 1, 1, 2, 2, 2};
+    float row[] = {1, 0.9f, 0.5f, 0.7f, 0.45f, 0.3f};
+    lk__batch b = {.label = label, .n = 6, .rows = 6};
+    lk__loss_options o = {0.1, 0.2, NAN};
+    double got = lk__multi_similarity(&b, 0, &o, row), push = 1 + exp(1) + exp(-0.25);
+    assert_true(fabs(got - (log(2) / 2 + log(push) / 5)) < 1e-6);
+    assert_true(row[1] == 0 && row[5] == 0);
+    assert_true(fabs((double)row[2] + 0.5) < 1e-6);
+    assert_true(fabs((double)row[3] - exp(1) / push) < 1e-6);
+    assert_true(fabs((double)row[4] - exp(-0.25) / push) < 1e-6);
 }
 
 /* Two classes at cosines 0.6 (its own) and 0.8, s = 2: cos(x + 0.5) = 0.6 cos 0.5 - 0.8 sin 0.5 = 0.1430091.

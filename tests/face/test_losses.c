@@ -103,6 +103,63 @@ static void test_stopped_and_resumed(void **state) {
     }
 }
 
+/* Run until before `step`; a tensor of the checkpoint then, to be freed. */
+static float *stopped_at(lk_train_options o, int step, const char *tensor, size_t *count) {
+    lk_error err;
+    lk__tensors *file = NULL;
+    o.stop = on_stop;
+    steps_left = step;
+    assert_int_equal(lk_train(&o, &err), LK_STOPPED);
+    char path[512];
+    snprintf(path, sizeof path, "%s.checkpoint", o.output);
+    assert_int_equal(lk__tensors_read(path, &file, &err), LK_OK);
+    const lk__tensor *t = lk__tensors_find(file, tensor);
+    assert_non_null(t);
+    *count = t->bytes / sizeof(float);
+    float *values = malloc(t->bytes);
+    assert_non_null(values);
+    memcpy(values, t->data, t->bytes);
+    lk__tensors_free(file);
+    unlink(path);
+    return values;
+}
+
+/* beta leaves 1.2, each class's centre its place. */
+static void test_parameters_learn(void **state) {
+    (void)state;
+    size_t count, again;
+    float *beta = stopped_at(stateful("m", LK_LOSS_MARGIN), 8, "loss.weight", &count);
+    assert_int_equal(count, 1);
+    assert_true(fabs((double)*beta - 1.2) > 1e-4 && *beta > 0.5f && *beta < 2);
+    float *before = stopped_at(stateful("m", LK_LOSS_ARCFACE), 1, "loss.weight", &count);
+    float *after = stopped_at(stateful("m", LK_LOSS_ARCFACE), 8, "loss.weight", &again);
+    assert_int_equal(count, 12 * 8); /* 12 people, vectors of 8 */
+    assert_int_equal(again, count);
+    for (size_t c = 0; c < 12; c++)
+        assert_true(memcmp(before + c * 8, after + c * 8, 8 * sizeof *after) != 0);
+    free(beta);
+    free(before);
+    free(after);
+}
+
+/* Until its start a memory changes nothing, to the bit; then it does. */
+static void test_memory_start(void **state) {
+    (void)state;
+    const int steps[] = {6, 7}; /* of 12: half of the run is done before step 6, counted from 0 */
+    for (int i = 0; i < 2; i++) {
+        lk_train_options o = options_of("m"), with = o;
+        size_t count, same;
+        with.memory = 100;
+        with.memory_start = 0.5;
+        float *a = stopped_at(o, steps[i], "optimizer.m", &count);
+        float *b = stopped_at(with, steps[i], "optimizer.m", &same);
+        assert_int_equal(count, same);
+        assert_int_equal(memcmp(a, b, count * sizeof *a) != 0, i);
+        free(a);
+        free(b);
+    }
+}
+
 /* Another loss, temperature or memory than the run was begun with: refused, both named. */
 static void test_other_options(void **state) {
     (void)state;
@@ -186,6 +243,8 @@ int main(void) {
         cmocka_unit_test(test_learns),
         cmocka_unit_test(test_any_number_of_threads),
         cmocka_unit_test(test_stopped_and_resumed),
+        cmocka_unit_test(test_parameters_learn),
+        cmocka_unit_test(test_memory_start),
         cmocka_unit_test(test_other_options),
         cmocka_unit_test(test_options_refused),
         cmocka_unit_test(test_gone_wrong_is_told),
