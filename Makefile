@@ -10,7 +10,7 @@ help:
 	@echo "make demo          install what is needed, build, and see the whole story in under 5 minutes"
 	@echo "make build         install what is needed and build build/release/likeness"
 	@echo "make check         every check and every test (needs clang and its tools; installs them)"
-	@echo "make bench         all benchmarks; make bench-NAME for one: $(BENCHES)"
+	@echo "make bench         all benchmarks but losses; make bench-NAME for one: $(BENCHES)"
 	@echo "                   shorter: QUICK=1, or SECONDS=1 ROUNDS=1 NETS=small; see docs/performance.md"
 	@echo "make fuzz          every fuzzer for FUZZ_SECONDS=$(FUZZ_SECONDS) seconds each"
 	@echo "make install       to PREFIX=$(PREFIX) (and DESTDIR): program, libraries, headers, man pages, models"
@@ -28,7 +28,8 @@ check:
 
 # A benchmark is bench/NAME.sh or bench/bench_NAME.c; the table alone goes to stdout. bench_net and bench_peak (the
 # machine's own peak, make bench-peak) serve the others.
-bench: $(addprefix bench-,$(BENCHES))
+# The losses take hours and measure what is learned, not how fast.
+bench: $(addprefix bench-,$(filter-out losses,$(BENCHES)))
 bench-%:
 	@scripts/packages.sh build >&2
 	@scripts/build.sh release >&2

@@ -74,7 +74,7 @@ static void step_train(bench *b) {
     stamp(b, LOAD, &since);
     const float *vectors = lk__net_forward(b->net);
     stamp(b, FORWARD, &since);
-    const lk__batch batch = {vectors, b->label, n, b->spec.dim, 0, n};
+    const lk__batch batch = {vectors, b->label, n, b->spec.dim, 0, n, 0};
     lk__distances(&batch, b->distance);
     size_t count = lk__mine(LK_MINING_BATCH_HARD, &batch, b->distance, 0, b->triplet);
     lk__triplet_loss(&batch, b->triplet, count, margin, b->gradient, &stats);

@@ -40,10 +40,32 @@ LK_API const char *lk_dataset_skipped(const lk_dataset *dataset, size_t i, lk_er
 /* ---- training ----------------------------------------------------------------------------------- */
 
 typedef enum lk_mining {
-    LK_MINING_RANDOM,    /* each anchor-positive pair with a random negative */
-    LK_MINING_SEMI_HARD, /* FaceNet (Schroff et al. 2015): the nearest negative further than the positive */
-    LK_MINING_BATCH_HARD /* Hermans et al. 2017: furthest positive, nearest negative */
+    LK_MINING_RANDOM,     /* each anchor-positive pair with a random negative */
+    LK_MINING_SEMI_HARD,  /* FaceNet (Schroff et al. 2015): the nearest negative further than the positive */
+    LK_MINING_BATCH_HARD, /* Hermans et al. 2017: furthest positive, nearest negative */
+    LK_MINING_DISTANCE_WEIGHTED, /* Wu et al. 2017: each pair with a negative drawn so that all distances are
+                                    as likely */
+    LK_MINING_NONE               /* of losses that take all pairs of a batch */
 } lk_mining;
+/* docs/training.md has the formulas. */
+typedef enum lk_loss {
+    LK_LOSS_TRIPLET,          /* max(|a-p| - |a-n| + margin, 0) */
+    LK_LOSS_TRIPLET_SOFT,     /* Hermans et al. 2017: ln(1 + exp(|a-p| - |a-n|)) */
+    LK_LOSS_TRIPLET_SQUARED,  /* FaceNet (Schroff et al. 2015): distances squared */
+    LK_LOSS_MARGIN,           /* Wu et al. 2017: a boundary that is learned */
+    LK_LOSS_CONTRASTIVE,      /* Hadsell et al. 2006 */
+    LK_LOSS_N_PAIR,           /* Sohn 2016; van den Oord et al. 2018: InfoNCE */
+    LK_LOSS_SUPCON,           /* Khosla et al. 2020 */
+    LK_LOSS_MULTI_SIMILARITY, /* Wang et al. 2019 */
+    LK_LOSS_ARCFACE           /* Deng et al. 2019: a classifier, to compare with */
+} lk_loss;
+typedef struct lk_loss_info {
+    const char *name;
+    double margin, temperature; /* those of its paper; NaN: it has none */
+    lk_mining mining;           /* NONE: it takes all pairs */
+} lk_loss_info;
+/* NULL past the last. */
+LK_API const lk_loss_info *lk_loss_about(lk_loss loss);
 typedef enum lk_optimizer { LK_OPTIMIZER_ADAMW, LK_OPTIMIZER_SGD } lk_optimizer;
 
 /* One run over several processes, each with its share of every batch (data parallel): how they talk. All
@@ -70,10 +92,10 @@ typedef struct lk_train_progress {
     double seconds, seconds_left; /* of training, and estimated */
     double epoch;                 /* photos / photos in the training set */
     double photos_per_second;     /* lately */
-    double loss;                  /* mean over the triplets of the last second */
-    double active;                /* share of triplets with a loss above zero */
+    double loss;                  /* mean over the triplets (anchors) of the last second */
+    double active;                /* share of them with a loss above zero */
     double learning_rate;
-    double distance_positive, distance_negative; /* mean L2 of the mined pairs */
+    double distance_positive, distance_negative; /* mean L2 of the mined (of all) pairs */
     double validation_accuracy;                  /* of the last validation, NaN before it */
     const char *note;                            /* a warning or event, NULL when there is none */
 } lk_train_progress;
@@ -121,10 +143,13 @@ typedef struct lk_train_options {
     const char *net;    /* name of a ready net, or text of one; NULL: that of `init` */
     const char *log;    /* CSV of progress, or NULL */
     const char *recipe; /* free text kept in the model's metadata (the command line), or NULL */
-    double margin;
+    lk_loss loss;       /* see lk_train_options_loss */
+    double margin, temperature;
     lk_mining mining;
     double semi_hard_share; /* batch-hard only: this first share of training mines semi-hard, to avoid
                                collapse */
+    int memory; /* past vectors that anchors are compared with too (Wang et al. 2020, XBM); 0: none */
+    double memory_start;    /* share of training before it is used, while vectors change too fast */
     int people, photos;     /* P x K a batch */
     double minutes, epochs; /* whichever is > 0; both: what ends first */
     lk_optimizer optimizer;
@@ -159,6 +184,8 @@ typedef struct lk_train_options {
 
 /* Defaults for everything but sources and output. */
 LK_API void lk_train_options_init(lk_train_options *options);
+/* Another loss, with the margin, temperature and mining of its paper. */
+LK_API void lk_train_options_loss(lk_train_options *options, lk_loss loss);
 /* Errors: INVALID (options, with the name), EMPTY (fewer than 2 people with 2 photos), STOPPED, DIVERGED, IO,
  * ... */
 LK_API lk_status lk_train(const lk_train_options *options, lk_error *err);

@@ -3,6 +3,7 @@
  *
  * Started by mpirun, N of these train one net (ranks_mpi.c). Rank 0 reads the command line first and the
  * others follow when it stands, so that a mistake is told once; it alone shows progress and writes. */
+#include "losses.h"
 #include "report.h"
 
 #include <errno.h>
@@ -15,6 +16,7 @@ typedef struct train_options {
     lk_train_options train;
     cli_sources sources, validate;
     const char *baseline; /* "eigenfaces", or NULL: the network */
+    cli_loss_given loss;  /* beside its name */
     bool minutes_given, epochs_given, net_given, crop_given;
     bool detect; /* crop the sources first */
     const char *detector;
@@ -31,9 +33,13 @@ typedef struct train_options {
 enum {
     KEY_INIT = CLI_KEY_VERB,
     KEY_NET,
+    KEY_LOSS,
     KEY_MARGIN,
+    KEY_TEMPERATURE,
     KEY_MINING,
     KEY_SEMI_HARD,
+    KEY_MEMORY,
+    KEY_MEMORY_START,
     KEY_PEOPLE,
     KEY_PHOTOS,
     KEY_MINUTES,
@@ -93,9 +99,15 @@ static const struct argp_option option_list[] = {
      "Train for this many passes over the photos, if with --minutes whichever ends first; 0: an untrained "
      "net",
      3},
-    {"margin", KEY_MARGIN, "D", 0, "Triplet margin, in L2 distance (not squared)", 4},
-    {"mining", KEY_MINING, "NAME", 0, "random, semi-hard or batch-hard", 4},
+    {"loss", KEY_LOSS, "NAME", 0, "What is made small", 4},
+    {"margin", KEY_MARGIN, "D", 0, "Margin of the loss; for triplet in L2 distance, not squared", 4},
+    {"temperature", KEY_TEMPERATURE, "T", 0, "Temperature of the loss; its inverse is known as scale", 4},
+    {"mining", KEY_MINING, "NAME", 0, "Which triplets: random, semi-hard, batch-hard or distance-weighted",
+     4},
     {"semi-hard-share", KEY_SEMI_HARD, "SHARE", 0, "First share of batch-hard training that mines semi-hard",
+     4},
+    {"memory", KEY_MEMORY, "N", 0, "Compare with the last N vectors of earlier batches too; 0: not", 4},
+    {"memory-start", KEY_MEMORY_START, "SHARE", 0, "With --memory: first share of training that does without",
      4},
     {"people", KEY_PEOPLE, "P", 0, "People a batch (of each process under mpirun)", 4},
     {"photos", KEY_PHOTOS, "K", 0, "Photos of each person a batch", 4},
@@ -119,7 +131,11 @@ static const struct argp_option option_list[] = {
 
 #define TRAIN(field) offsetof(train_options, train.field)
 static const cli_number numbers[] = {
-    {KEY_MARGIN, CLI_REAL, TRAIN(margin), 0.001, 2}, /* unit vectors are at most 2 apart */
+    {KEY_MARGIN, CLI_REAL, offsetof(train_options, loss.margin), 0.001,
+     2}, /* unit vectors: at most 2 apart */
+    {KEY_TEMPERATURE, CLI_REAL, offsetof(train_options, loss.temperature), 0.005, 10},
+    {KEY_MEMORY, CLI_INT, TRAIN(memory), 0, 1 << 20},
+    {KEY_MEMORY_START, CLI_REAL, TRAIN(memory_start), 0, 1},
     {KEY_SEMI_HARD, CLI_REAL, TRAIN(semi_hard_share), 0, 1},
     {KEY_PEOPLE, CLI_INT, TRAIN(people), 2, 4096},
     {KEY_PHOTOS, CLI_INT, TRAIN(photos), 2, 64},
@@ -138,16 +154,20 @@ static const cli_number numbers[] = {
     {CLI_KEY_THREADS, CLI_INT, TRAIN(threads), 0, CLI_THREADS_MAX},
     {0}};
 
-static const char *const mining_names[] = {[LK_MINING_RANDOM] = "random",
-                                           [LK_MINING_SEMI_HARD] = "semi-hard",
-                                           [LK_MINING_BATCH_HARD] = "batch-hard",
-                                           NULL};
 static const char *const optimizer_names[] = {
     [LK_OPTIMIZER_ADAMW] = "adamw", [LK_OPTIMIZER_SGD] = "sgd", NULL};
 
 static char *help(int key, const char *text, void *input) {
     const train_options *o = input;
-    if (key == KEY_MINING) return cli_format("%s (default %s)", text, mining_names[o->train.mining]);
+    if (key == KEY_LOSS) {
+        char *names = cli_loss_help(text, CLI_LOSS_NAME),
+             *all = cli_format("%s (default %s)", names, cli_loss_name(o->train.loss));
+        free(names);
+        return all;
+    }
+    if (key == KEY_MARGIN) return cli_loss_help(text, CLI_LOSS_MARGIN);
+    if (key == KEY_TEMPERATURE) return cli_loss_help(text, CLI_LOSS_TEMPERATURE);
+    if (key == KEY_MINING) return cli_loss_help(text, CLI_LOSS_MINING);
     if (key == KEY_OPTIMIZER) return cli_format("%s (default %s)", text, optimizer_names[o->train.optimizer]);
     if (key == KEY_NET && o->train.net) return cli_format("%s (default %s)", text, o->train.net);
     if (key == CLI_KEY_CROP && o->train.crop.centre > 0)
@@ -167,6 +187,7 @@ static void parse_end(train_options *o, struct argp_state *state) {
     if (!o->train.output) argp_error(state, "no model to write is given: -o MODEL");
     if (o->baseline && strcmp(o->baseline, "eigenfaces") != 0)
         argp_error(state, "--baseline: '%s' is not eigenfaces", o->baseline);
+    cli_loss_apply(&o->loss, &o->train, state);
     if (o->baseline && (o->train.init || o->train.resume))
         argp_error(state, "--baseline is computed at once: it takes no --init and no --resume");
     if (o->train.init && !o->net_given) o->train.net = NULL; /* the model's own */
@@ -209,7 +230,11 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
         return 0;
     case CLI_KEY_DETECT: o->detect = true; return 0;
     case CLI_KEY_DETECTOR: o->detector = arg; return 0;
-    case KEY_MINING: o->train.mining = (lk_mining)cli_name_option(mining_names, key, arg, state); return 0;
+    case KEY_LOSS: lk_train_options_loss(&o->train, cli_loss_option(key, arg, state)); return 0;
+    case KEY_MINING:
+        o->loss.mining = (lk_mining)cli_name_option(cli_mining_names, key, arg, state);
+        o->loss.mining_given = true;
+        return 0;
     case KEY_OPTIMIZER:
         o->train.optimizer = (lk_optimizer)cli_name_option(optimizer_names, key, arg, state);
         return 0;
@@ -482,7 +507,7 @@ static int check(train_options *o) {
 
 int cmd_train(int argc, char **argv) {
     static const struct argp argp = {option_list, parse, "DIR[@CROP]... -o MODEL", doc, NULL, help, NULL};
-    train_options o = {.baseline = NULL};
+    train_options o = {.loss = {.margin = NAN, .temperature = NAN}};
     int code = cli_ranks_begin(&o.ranks);
     if (code != CLI_OK) return code;
     const lk_ranks *talk = cli_ranks_talk(o.ranks);

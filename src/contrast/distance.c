@@ -1,7 +1,8 @@
-/* distance.c: the distances within a batch, the table that the miners read.
+/* distance.c: the distances within a batch, the table that the miners read; and the cosines, which losses
+ * over pairs read.
  *
- *   distance[i][j] = |e_(first + i) - e_j|_2                                   (rows, n), 0 where both are
- * one
+ *   distance[i][j] = |e_(first + i) - e_j|_2                                (rows, n), 0 where both are one
+ *   cosine[i][j]   =  e_(first + i) . e_j                                   (rows, n)
  *
  * |e_i - e_j|^2 = |e_i|^2 + |e_j|^2 - 2 e_i . e_j lets a matrix product (the Gram matrix) do nearly all the
  * work, but subtracting near-equal numbers leaves no digits for near-equal vectors: two photos of one person,
@@ -24,8 +25,9 @@ static const float NEAR = 1.0f / 16;
 
 typedef struct job {
     const lk__batch *batch;
-    float *distance; /* (rows, n) */
+    float *table; /* (rows, n) */
     size_t dim;
+    bool cosines;
 } job;
 
 enum { LANES = 16 }; /* independent sums, which the compiler may keep in vector registers */
@@ -50,15 +52,27 @@ static float norm_l2sq(const float *a, size_t dim) {
     return total;
 }
 
+static float dot(const float *a, const float *b, size_t dim) {
+    float sum = 0;
+    for (size_t d = 0; d < dim; d++) sum += a[d] * b[d];
+    return sum;
+}
+
 /* Rows [r, r + rows) of the table, columns [c, c + columns). */
 static void tile(const job *j, size_t r, size_t rows, size_t c, size_t columns) {
     const lk__batch *b = j->batch;
     const float *from = b->vectors + (b->first + r) * j->dim, *other = b->vectors + c * j->dim;
-    float *to = j->distance + r * b->n + c, column_norm[TILE_COLUMNS];
+    float *to = j->table + r * b->n + c, column_norm[TILE_COLUMNS];
     dnnl_dim_t dim = (dnnl_dim_t)j->dim;
-    for (size_t k = 0; k < columns; k++) column_norm[k] = norm_l2sq(other + k * j->dim, j->dim);
     bool product = dnnl_sgemm('N', 'T', (dnnl_dim_t)rows, (dnnl_dim_t)columns, dim, 1, from, dim, other, dim,
                               0, to, (dnnl_dim_t)b->n) == dnnl_success;
+    if (j->cosines) {
+        for (size_t i = 0; !product && i < rows; i++)
+            for (size_t k = 0; k < columns; k++)
+                to[i * b->n + k] = dot(from + i * j->dim, other + k * j->dim, j->dim);
+        return;
+    }
+    for (size_t k = 0; k < columns; k++) column_norm[k] = norm_l2sq(other + k * j->dim, j->dim);
     for (size_t i = 0; i < rows; i++) {
         const float *row = from + i * j->dim;
         float norm = norm_l2sq(row, j->dim), *out = to + i * b->n;
@@ -88,6 +102,11 @@ static void tiles(void *context, int part, int parts) {
 }
 
 void lk__distances(const lk__batch *batch, float *distance) {
-    job j = {batch, distance, (size_t)batch->dim};
+    job j = {batch, distance, (size_t)batch->dim, false};
+    lk__parallel(tiles, &j);
+}
+
+void lk__cosines(const lk__batch *batch, float *cosine) {
+    job j = {batch, cosine, (size_t)batch->dim, true};
     lk__parallel(tiles, &j);
 }

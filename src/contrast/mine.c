@@ -1,10 +1,14 @@
 /* mine.c: which triplets (anchor, positive, negative) of a batch the network learns from. A batch of P people
  * x K photos holds PK (K-1) (PK-K) triplets; most are easy (loss 0) and teach nothing.
  *
- *   random      every ordered pair (a, p) of one person, with a negative drawn evenly from all other people
- *   semi-hard   every ordered pair (a, p), with the nearest n that has d(a,n) > d(a,p); where no negative is
- * further than the positive, the furthest there is batch-hard  every anchor, with argmax d(a,p) and argmin
- * d(a,n)
+ *   random              every ordered pair (a, p) of one person, with a negative drawn evenly from all others
+ *   semi-hard           every ordered pair (a, p), with the nearest n that has d(a,n) > d(a,p); where no
+ *                       negative is further than the positive, the furthest there is
+ *   batch-hard          every anchor, with argmax d(a,p) and argmin d(a,n)
+ *   distance-weighted   every ordered pair (a, p), with a negative drawn so that all distances are as likely
+ *                       (draw.c)
+ *
+ * Behind a batch may lie past vectors (memory.c): negatives for all, positives for batch-hard.
  *
  * Semi-hard: Schroff, Kalenichenko & Philbin, "FaceNet", 2015, section 3.2, asks for d(a,p) < d(a,n), within
  * the margin to be of use; it does not say which one. Here it is the nearest, so no margin is needed: if any
@@ -24,14 +28,16 @@
 size_t lk__triplets_max(const lk__batch *b) {
     size_t pairs = 0;
     for (size_t a = b->first; a < b->first + b->rows; a++) {
-        size_t same = 0;
-        for (size_t i = 0; i < b->n; i++) same += b->label[i] == b->label[a];
-        if (same < b->n) pairs += same - 1;
+        size_t same = 0, different = 0;
+        for (size_t i = 0; i < b->n - b->others; i++) same += b->label[i] == b->label[a];
+        for (size_t i = 0; i < b->n; i++) different += b->label[i] != b->label[a];
+        if (different) pairs += same - 1;
     }
     return pairs;
 }
 
-/* The batch, seen from anchor a; there is at least one positive and one negative. */
+/* The batch and what lies behind it, seen from anchor a; there is at least one positive in the batch and one
+ * negative. */
 typedef struct view {
     const float *distance; /* (n), from a */
     const uint32_t *label; /* (n) */
@@ -45,7 +51,7 @@ static bool look(const lk__batch *b, const float *distance, size_t row, view *ou
     for (size_t i = n; i-- > 0;) {
         if (b->label[i] != b->label[a])
             out->any_negative = i;
-        else if (i != a)
+        else if (i != a && i < n - b->others)
             out->any_positive = i;
     }
     return out->any_positive < n && out->any_negative < n;
@@ -82,6 +88,12 @@ static void hardest(const view *v, size_t *positive, size_t *negative) {
     }
 }
 
+static size_t negative_of(lk_mining mining, const view *v, size_t positive, int dim, lk__random *random) {
+    if (mining == LK_MINING_RANDOM) return random_negative(v, random);
+    if (mining == LK_MINING_SEMI_HARD) return semi_hard_negative(v, positive);
+    return lk__draw_by_distance(v->distance, v->label, v->n, v->label[v->a], dim, random);
+}
+
 static lk__triplet triplet(const view *v, size_t positive, size_t negative) {
     return (lk__triplet){(uint32_t)v->a, (uint32_t)positive, (uint32_t)negative, v->distance[positive],
                          v->distance[negative]};
@@ -101,10 +113,9 @@ size_t lk__mine(lk_mining mining, const lk__batch *b, const float *distance, uin
         }
         /* Each anchor has a stream of its own: whoever mines it finds the same. */
         lk__random random = lk__random_stream(seed, v.a, 0, 0);
-        for (size_t p = 0; p < b->n; p++) {
+        for (size_t p = 0; p < b->n - b->others; p++) {
             if (p == v.a || b->label[p] != b->label[v.a]) continue;
-            out[count++] = triplet(
-                &v, p, mining == LK_MINING_RANDOM ? random_negative(&v, &random) : semi_hard_negative(&v, p));
+            out[count++] = triplet(&v, p, negative_of(mining, &v, p, b->dim, &random));
         }
     }
     return count;

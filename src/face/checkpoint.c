@@ -1,5 +1,5 @@
-/* checkpoint.c: weights as in a model file, the optimizer's moments as one tensor each, counters as metadata.
- */
+/* checkpoint.c: weights as in a model file, the optimizer's moments and the run's arrays as one tensor each,
+ * counters as metadata. */
 #include "face/checkpoint.h"
 #include "nn/safetensors.h"
 
@@ -9,28 +9,36 @@
 
 static const char FORMAT[] = "likeness-checkpoint-1";
 
+/* The moments first. */
+static size_t arrays_of(const lk__optimizer_state *optimizer, const lk__run_state *state,
+                        lk__run_array out[2 + LK__RUN_ARRAYS]) {
+    size_t n = 0;
+    out[n++] = (lk__run_array){"optimizer.m", optimizer->m, optimizer->total};
+    if (optimizer->v) out[n++] = (lk__run_array){"optimizer.v", optimizer->v, optimizer->total};
+    for (size_t i = 0; i < state->array_count; i++) out[n++] = state->arrays[i];
+    return n;
+}
+
+static lk__tensor tensor_of(lk__run_array a) {
+    return (lk__tensor){.name = a.name,
+                        .dtype = LK__F32,
+                        .dims = 1,
+                        .shape = {(int64_t)a.count},
+                        .data = a.values,
+                        .bytes = a.count * sizeof(float)};
+}
+
 lk_status lk__checkpoint_write(const char *path, const char *options, const lk__weights *weights,
                                const lk__optimizer_state *optimizer, const lk__run_state *state,
                                lk_error *err) {
     size_t count = (size_t)weights->count, n = count;
-    lk__tensor *tensors = calloc(count + 2, sizeof *tensors);
-    if (!tensors) return lk__fail_memory(err, (count + 2) * sizeof *tensors, path);
+    size_t most = count + 2 + LK__RUN_ARRAYS;
+    lk__tensor *tensors = calloc(most, sizeof *tensors);
+    if (!tensors) return lk__fail_memory(err, most * sizeof *tensors, path);
     lk__weights_tensors(weights, tensors);
-    int64_t total = (int64_t)optimizer->total;
-    size_t bytes = optimizer->total * sizeof(float);
-    tensors[n++] = (lk__tensor){.name = "optimizer.m",
-                                .dtype = LK__F32,
-                                .dims = 1,
-                                .shape = {total},
-                                .data = optimizer->m,
-                                .bytes = bytes};
-    if (optimizer->v)
-        tensors[n++] = (lk__tensor){.name = "optimizer.v",
-                                    .dtype = LK__F32,
-                                    .dims = 1,
-                                    .shape = {total},
-                                    .data = optimizer->v,
-                                    .bytes = bytes};
+    lk__run_array arrays[2 + LK__RUN_ARRAYS];
+    size_t more = arrays_of(optimizer, state, arrays);
+    for (size_t i = 0; i < more; i++) tensors[n++] = tensor_of(arrays[i]);
     char step[32], moved[32], seconds[32], accuracy[32], threshold[32];
     snprintf(step, sizeof step, "%llu", (unsigned long long)state->step);
     snprintf(moved, sizeof moved, "%llu", (unsigned long long)optimizer->step);
@@ -65,7 +73,7 @@ static void differing(const char **a, int *a_length, const char **b, int *b_leng
 }
 
 static lk_status check(const lk__tensors *file, const char *path, const char *options,
-                       const lk__optimizer_state *optimizer, lk_error *err) {
+                       const lk__optimizer_state *optimizer, const lk__run_state *state, lk_error *err) {
     const char *format = lk__tensors_meta(file, "format"), *made = lk__tensors_meta(file, "options");
     if (!format || strcmp(format, FORMAT) != 0 || !made)
         return lk__fail(err, LK_FORMAT, "%s: not a likeness checkpoint", path);
@@ -77,11 +85,12 @@ static lk_status check(const lk__tensors *file, const char *path, const char *op
                         "to start anew",
                         path, then < 200 ? then : 200, made, now < 200 ? now : 200, options);
     }
-    const char *moments[] = {"optimizer.m", "optimizer.v"};
-    for (int i = 0; i < (optimizer->v ? 2 : 1); i++) {
-        const lk__tensor *t = lk__tensors_find(file, moments[i]);
-        if (!t || t->dtype != LK__F32 || t->bytes != optimizer->total * sizeof(float))
-            return lk__fail(err, LK_FORMAT, "%s: %s is missing or of a wrong size", path, moments[i]);
+    lk__run_array arrays[2 + LK__RUN_ARRAYS];
+    size_t n = arrays_of(optimizer, state, arrays);
+    for (size_t i = 0; i < n; i++) {
+        const lk__tensor *t = lk__tensors_find(file, arrays[i].name);
+        if (!t || t->dtype != LK__F32 || t->bytes != arrays[i].count * sizeof(float))
+            return lk__fail(err, LK_FORMAT, "%s: %s is missing or of a wrong size", path, arrays[i].name);
     }
     double seconds = real(file, "seconds"), step = real(file, "step"), moved = real(file, "optimizer_step");
     if (!(seconds >= 0 && step >= 0 && moved >= 0 && step < 1e15 && moved < 1e15))
@@ -94,16 +103,20 @@ lk_status lk__checkpoint_read(const char *path, const char *options, lk__weights
     lk__tensors *file;
     lk_status status = lk__tensors_read(path, &file, err);
     if (status != LK_OK) return status;
-    status = check(file, path, options, optimizer, err);
+    status = check(file, path, options, optimizer, state, err);
     if (status == LK_OK) status = lk__weights_read(weights, file, path, err);
     if (status == LK_OK) {
-        memcpy(optimizer->m, lk__tensors_find(file, "optimizer.m")->data, optimizer->total * sizeof(float));
-        if (optimizer->v)
-            memcpy(optimizer->v, lk__tensors_find(file, "optimizer.v")->data,
-                   optimizer->total * sizeof(float));
+        lk__run_array arrays[2 + LK__RUN_ARRAYS];
+        size_t n = arrays_of(optimizer, state, arrays);
+        for (size_t i = 0; i < n; i++) {
+            const lk__tensor *t = lk__tensors_find(file, arrays[i].name);
+            memcpy(arrays[i].values, t->data, t->bytes);
+        }
         optimizer->step = strtoull(lk__tensors_meta(file, "optimizer_step"), NULL, 10);
-        *state = (lk__run_state){strtoull(lk__tensors_meta(file, "step"), NULL, 10), real(file, "seconds"),
-                                 real(file, "accuracy"), real(file, "threshold")};
+        state->step = strtoull(lk__tensors_meta(file, "step"), NULL, 10);
+        state->seconds = real(file, "seconds");
+        state->accuracy = real(file, "accuracy");
+        state->threshold = real(file, "threshold");
     }
     lk__tensors_free(file);
     return status;

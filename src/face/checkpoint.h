@@ -5,11 +5,22 @@
 
 #include "nn/optimizer.h"
 
+enum { LK__RUN_ARRAYS = 4 };
+
+/* More that belongs to the run, under its name: what a loss has learned or remembers. */
+typedef struct lk__run_array {
+    const char *name;
+    float *values; /* (count) */
+    size_t count;
+} lk__run_array;
+
 typedef struct lk__run_state {
     uint64_t step;  /* batches done; batches and augmentation are functions of (seed, step), so this is the
                        random state */
     double seconds; /* of training */
-    double accuracy, threshold; /* of the last validation, NaN before it */
+    double accuracy, threshold;           /* of the last validation, NaN before it */
+    lk__run_array arrays[LK__RUN_ARRAYS]; /* set by the caller, for reading too */
+    size_t array_count;
 } lk__run_state;
 
 /* `options` is every option that decides the result, as text. */

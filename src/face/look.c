@@ -28,13 +28,14 @@ struct lk__look {
     lk_look_triplet hardest[LK_LOOK_TRIPLETS]; /* loss falling */
     size_t count;
     lk__triplet *mined; /* (whole) */
+    float *distance;    /* (rows, whole) */
     size_t *photo;      /* (whole): of batch `drawn` */
     uint32_t *label;
     uint64_t drawn, last_step; /* 0: none yet */
 };
 
 lk_status lk__look_new(const lk_dataset *set, const lk__sampler *sampler, lk__loader *loader, size_t whole,
-                       double margin, uint64_t first_step, lk__look **out, lk_error *err) {
+                       size_t rows, double margin, uint64_t first_step, lk__look **out, lk_error *err) {
     lk__look *l = calloc(1, sizeof *l);
     if (!l) return lk__fail_memory(err, sizeof *l, "a look at the run");
     l->set = set;
@@ -43,11 +44,12 @@ lk_status lk__look_new(const lk_dataset *set, const lk__sampler *sampler, lk__lo
     l->margin = margin;
     l->now.first_step = l->before.first_step = first_step;
     l->mined = calloc(whole, sizeof *l->mined);
+    l->distance = malloc(rows * whole * sizeof *l->distance);
     l->photo = calloc(whole, sizeof *l->photo);
     l->label = calloc(whole, sizeof *l->label);
-    if (!l->mined || !l->photo || !l->label) {
+    if (!l->mined || !l->distance || !l->photo || !l->label) {
         lk__look_free(l);
-        return lk__fail_memory(err, whole * sizeof *l->mined, "a look at the run");
+        return lk__fail_memory(err, rows * whole * sizeof *l->distance, "a look at the run");
     }
     *out = l;
     return LK_OK;
@@ -56,6 +58,7 @@ lk_status lk__look_new(const lk_dataset *set, const lk__sampler *sampler, lk__lo
 void lk__look_free(lk__look *l) {
     if (!l) return;
     free(l->mined);
+    free(l->distance);
     free(l->photo);
     free(l->label);
     free(l);
@@ -119,10 +122,11 @@ static void consider(lk__look *l, uint64_t step, const lk__triplet *t) {
     keep(l, &seen);
 }
 
-void lk__look_batch(lk__look *l, uint64_t step, const lk__batch *batch, const float *distance) {
+void lk__look_batch(lk__look *l, uint64_t step, const lk__batch *batch) {
     l->last_step = step;
-    count_pairs(&l->now, batch, distance);
-    size_t count = lk__mine(LK_MINING_BATCH_HARD, batch, distance, 0, l->mined);
+    lk__distances(batch, l->distance); /* again, where the loss needs them: not every loss does */
+    count_pairs(&l->now, batch, l->distance);
+    size_t count = lk__mine(LK_MINING_BATCH_HARD, batch, l->distance, 0, l->mined);
     for (size_t i = 0; i < count; i++) consider(l, step, &l->mined[i]);
 }
 

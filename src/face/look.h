@@ -6,13 +6,13 @@
 #include "face/face.h"
 
 typedef struct lk__look lk__look;
-/* Batches are of `whole` photos, drawn by the sampler from the set; `first_step` (from 1) is the next one.
- * All are kept by reference. */
+/* Batches are of `whole` photos, `rows` of them this rank's, drawn by the sampler from the set; `first_step`
+ * (from 1) is the next one. All are kept by reference. */
 lk_status lk__look_new(const lk_dataset *set, const lk__sampler *sampler, lk__loader *loader, size_t whole,
-                       double margin, uint64_t first_step, lk__look **out, lk_error *err);
+                       size_t rows, double margin, uint64_t first_step, lk__look **out, lk_error *err);
 void lk__look_free(lk__look *look);
-/* One more batch, of step number `step`, and its distances (rows, whole). */
-void lk__look_batch(lk__look *look, uint64_t step, const lk__batch *batch, const float *distance);
+/* One more batch, of step number `step`. */
+void lk__look_batch(lk__look *look, uint64_t step, const lk__batch *batch);
 /* What was gathered in this window and the one before; valid until the next call. */
 void lk__look_fill(const lk__look *look, lk_train_look *out);
 /* It has been looked at: a new window begins. */

@@ -16,13 +16,11 @@
  * batch-hard from random weights tends to collapse onto one point; the gradient is divided by the active
  * triplets, not by all; AdamW. */
 #include "face/train.h"
-#include "contrast/contrast.h"
-#include "face/checkpoint.h"
 #include "face/face.h"
 #include "face/look.h"
 #include "face/model.h"
+#include "face/objective.h"
 #include "face/ranks.h"
-#include "face/train_data.h"
 #include "face/trained.h"
 
 #include <math.h>
@@ -51,15 +49,9 @@ typedef struct trainer {
     lk__trained trained; /* rank 0 only */
     lk__look *look;      /* rank 0, and only if somebody looks */
 
-    uint32_t *label; /* (whole): place in the batch / photos; a person is in a batch once, so this tells them
-                        apart */
     size_t *chosen_photo; /* (whole), as chosen_label: of the batch that the loader begins */
     uint32_t *chosen_label;
-    float *vectors;        /* (whole, dim), NULL for one rank */
-    float *distance;       /* (batch, whole) */
-    float *gradient;       /* (batch, dim) */
-    lk__triplet *triplets; /* of this rank's anchors; then of all, which is the same for one rank */
-    lk__triplet *all_triplets;
+    lk__objective objective;
     lk__run_state state;
     FILE *log;
 
@@ -116,31 +108,14 @@ static lk_status make_net(trainer *t, lk_error *err) {
     return status;
 }
 
-/* The batch whose vectors (of all ranks) these are, seen by this rank. */
-static lk__batch batch_of(const trainer *t, const float *vectors) {
-    size_t n = (size_t)t->batch;
-    return (lk__batch){vectors, t->label, (size_t)t->whole, t->spec.dim, n * (size_t)rank_of(t), n};
-}
-
 static lk_status make_buffers(trainer *t, lk_error *err) {
-    size_t n = (size_t)t->batch, whole = (size_t)t->whole, dim = (size_t)t->spec.dim;
-    size_t most = n * (size_t)(t->options->photos - 1); /* an anchor with each of its positives */
-    bool several = t->options->ranks != NULL;
-    t->label = calloc(whole, sizeof *t->label);
+    size_t whole = (size_t)t->whole;
     t->chosen_photo = calloc(whole, sizeof *t->chosen_photo);
     t->chosen_label = calloc(whole, sizeof *t->chosen_label);
-    t->distance = malloc(n * whole * sizeof *t->distance);
-    t->gradient = malloc(n * dim * sizeof *t->gradient);
-    t->triplets = malloc(most * sizeof *t->triplets);
-    if (several) {
-        t->vectors = malloc(whole * dim * sizeof *t->vectors);
-        t->all_triplets = malloc(whole / n * most * sizeof *t->triplets);
-    }
-    if (!t->label || !t->chosen_photo || !t->chosen_label || !t->distance || !t->gradient || !t->triplets ||
-        (several && (!t->vectors || !t->all_triplets)))
-        return lk__fail_memory(err, n * whole * sizeof(float), "a batch");
-    for (size_t i = 0; i < whole; i++) t->label[i] = (uint32_t)(i / (size_t)t->options->photos);
-    return LK_OK;
+    if (!t->chosen_photo || !t->chosen_label)
+        return lk__fail_memory(err, whole * sizeof *t->chosen_photo, "a batch");
+    return lk__objective_new(t->options, t->sampler, &t->people, (size_t)t->batch, (size_t)t->spec.dim,
+                             &t->objective, err);
 }
 
 /* This rank's slice of the batch. */
@@ -210,26 +185,39 @@ static lk_status list_trained(trainer *t, lk_error *err) {
     return rank_of(t) == 0 ? lk__trained_list(&t->people, least, t->init, o->init, &t->trained, err) : LK_OK;
 }
 
+/* Rank 0's beginning is everybody's. */
+static void spread(trainer *t) {
+    const lk_ranks *ranks = t->options->ranks;
+    lk__optimizer_state *moments = &t->optimizer;
+    lk__run_state *state = &t->state;
+    lk__ranks_spread(ranks, t->weights.values, t->weights.total);
+    lk__ranks_spread(ranks, moments->m, moments->total);
+    if (moments->v) lk__ranks_spread(ranks, moments->v, moments->total);
+    for (size_t i = 0; i < state->array_count; i++)
+        lk__ranks_spread(ranks, state->arrays[i].values, state->arrays[i].count);
+    double numbers[] = {(double)state->step, (double)moments->step, state->seconds, state->accuracy,
+                        state->threshold};
+    lk__ranks_spread_real(ranks, numbers, sizeof numbers / sizeof *numbers);
+    state->step = (uint64_t)numbers[0];
+    moments->step = (uint64_t)numbers[1];
+    state->seconds = numbers[2];
+    state->accuracy = numbers[3];
+    state->threshold = numbers[4];
+}
+
 /* From random, from a model or from a checkpoint: rank 0 knows, and all begin with the same bits. */
 static lk_status begin(trainer *t, lk_error *err) {
     const lk_train_options *o = t->options;
     t->state = (lk__run_state){.accuracy = NAN, .threshold = NAN};
+    t->state.array_count = lk__objective_arrays(&t->objective, t->state.arrays);
     t->described = lk__train_options_text(o, t->whole / o->photos, t->people.people, t->people.photos);
     if (!t->described) return lk__fail_memory(err, 1024, "the options as text");
     lk_status status = lk__ranks_same(o->ranks, t->described, &t->people, &t->weights, err);
     if (status == LK_OK && o->resume && rank_of(t) == 0)
         status = lk__checkpoint_read(t->checkpoint, t->described, &t->weights, &t->optimizer, &t->state, err);
-    if (status != LK_OK || !o->ranks) return status;
-    lk__optimizer_state *moments = &t->optimizer;
-    lk__ranks_spread(o->ranks, t->weights.values, t->weights.total);
-    lk__ranks_spread(o->ranks, moments->m, moments->total);
-    if (moments->v) lk__ranks_spread(o->ranks, moments->v, moments->total);
-    double numbers[] = {(double)t->state.step, (double)moments->step, t->state.seconds, t->state.accuracy,
-                        t->state.threshold};
-    lk__ranks_spread_real(o->ranks, numbers, sizeof numbers / sizeof *numbers);
-    t->state = (lk__run_state){(uint64_t)numbers[0], numbers[2], numbers[3], numbers[4]};
-    moments->step = (uint64_t)numbers[1];
-    return LK_OK;
+    if (status == LK_OK && o->ranks) spread(t);
+    if (status == LK_OK) lk__objective_resume(&t->objective, t->state.step);
+    return status;
 }
 
 static lk_status set_up(trainer *t, lk_error *err) {
@@ -251,8 +239,8 @@ static lk_status set_up(trainer *t, lk_error *err) {
             &t->net, err);
         if (status == LK_OK) status = start_loader(t, err);
         if (status == LK_OK && o->look && rank_of(t) == 0)
-            status = lk__look_new(t->people.set, t->sampler, t->loader, (size_t)t->whole, o->margin,
-                                  t->state.step + 1, &t->look, err);
+            status = lk__look_new(t->people.set, t->sampler, t->loader, (size_t)t->whole, (size_t)t->batch,
+                                  o->margin, t->state.step + 1, &t->look, err);
     }
     return status;
 }
@@ -272,14 +260,9 @@ static void tear_down(trainer *t) {
     if (t->log) fclose(t->log);
     free(t->checkpoint);
     free(t->described);
-    free(t->label);
     free(t->chosen_photo);
     free(t->chosen_label);
-    free(t->vectors);
-    free(t->distance);
-    free(t->gradient);
-    free(t->triplets);
-    free(t->all_triplets);
+    lk__objective_free(&t->objective);
 }
 
 /* ---- the loop ---------------------------------------------------------------------------------- */
@@ -304,31 +287,6 @@ static double learning_rate(const lk_train_options *o, double part) {
     return lk__learning_rate(o->learning_rate, o->warmup, part);
 }
 
-/* Loss of the whole batch, and its gradient by this rank's vectors (batch, dim). */
-static void contrast(trainer *t, double part, const float *vectors, lk__triplet_stats *stats) {
-    const lk_train_options *o = t->options;
-    const lk_ranks *ranks = o->ranks;
-    if (ranks) {
-        size_t mine = (size_t)t->batch * (size_t)t->spec.dim;
-        ranks->gather(ranks->context, vectors, mine * sizeof *vectors, t->vectors);
-        vectors = t->vectors;
-    }
-    lk__batch batch = batch_of(t, vectors);
-    lk__distances(&batch, t->distance);
-    if (t->look) lk__look_batch(t->look, t->state.step + 1, &batch, t->distance);
-    lk__random random = lk__random_stream(o->seed, 'm', t->state.step, 0);
-    lk_mining mining =
-        o->mining == LK_MINING_BATCH_HARD && part < o->semi_hard_share ? LK_MINING_SEMI_HARD : o->mining;
-    size_t count = lk__mine(mining, &batch, t->distance, lk__random_u64(&random), t->triplets);
-    const lk__triplet *triplets = t->triplets;
-    if (ranks) { /* every slice is of as many people with as many photos: as many triplets */
-        ranks->gather(ranks->context, t->triplets, count * sizeof *t->triplets, t->all_triplets);
-        triplets = t->all_triplets;
-        count *= (size_t)ranks->count;
-    }
-    lk__triplet_loss(&batch, triplets, count, o->margin, t->gradient, stats);
-}
-
 static lk_status one_step(trainer *t, double part, lk_error *err) {
     const lk_train_options *o = t->options;
     const float *pixels;
@@ -339,10 +297,13 @@ static lk_status one_step(trainer *t, double part, lk_error *err) {
     memcpy(lk__net_input(t->net), pixels, n * 3 * (size_t)t->spec.w * (size_t)t->spec.h * sizeof(float));
     lk__net_load(t->net);
     lk__triplet_stats stats;
-    contrast(t, part, lk__net_forward(t->net), &stats);
-    lk__net_backward(t->net, t->gradient);
+    const float *gradient =
+        lk__objective_loss(&t->objective, t->state.step, part, lk__net_forward(t->net), &stats);
+    if (t->look) lk__look_batch(t->look, t->state.step + 1, &t->objective.last);
+    lk__net_backward(t->net, gradient);
     if (o->ranks) o->ranks->sum_finish(o->ranks->context);
-    double norm = lk__optimizer_step(&t->optimizer, &t->weights, learning_rate(o, part));
+    double rate = learning_rate(o, part), norm = lk__optimizer_step(&t->optimizer, &t->weights, rate);
+    lk__objective_step(&t->objective, rate);
     if (!isfinite(norm) || !isfinite(stats.loss))
         return lk__fail(err, LK_DIVERGED,
                         "training diverged at step %llu: the gradient is no number any more; try a smaller "
@@ -358,13 +319,19 @@ static lk_status one_step(trainer *t, double part, lk_error *err) {
     return LK_OK;
 }
 
-/* Collapse: all vectors are one point, both distances are 0 and the loss is the margin, for ever. */
+/* Collapse: all vectors are one point, both distances are 0 and the loss is the margin, for ever. Of other
+ * losses the distances alone tell. */
 static const char *notice(trainer *t, const lk_train_progress *p) {
     if (t->state.step < 30 || t->state.step < t->next_note_step) return NULL;
+    const lk_train_options *o = t->options;
+    bool triplet = o->loss == LK_LOSS_TRIPLET;
     bool collapsed = p->distance_negative < 0.1 && p->distance_positive < 0.1 &&
-                     fabs(p->loss - t->options->margin) < 0.2 * t->options->margin;
+                     (!triplet || fabs(p->loss - o->margin) < 0.2 * o->margin);
     if (!collapsed) return NULL;
     t->next_note_step = t->state.step + 200;
+    if (!triplet)
+        return "collapse: all photos get nearly the same vector; try a smaller learning rate or a longer "
+               "warm-up";
     return "collapse: all photos get nearly the same vector and the loss is stuck at the margin; "
            "try semi-hard mining, a smaller learning rate or a longer warm-up";
 }

@@ -53,7 +53,14 @@ wrong "'-1' is not a whole number" train people -o m --seed=-1
 wrong "'' is not a whole number" train people -o m --seed=
 wrong "'-2' is not a whole number" train people -o m --threads -2
 wrong "'1.5' is not a number from 0 to 1" train people -o m --augment 1.5
-wrong "'hard' is not one of random, semi-hard, batch-hard" train people -o m --mining hard
+wrong "'hard' is not one of random, semi-hard, batch-hard, distance-weighted" train people -o m --mining hard
+wrong "'hinge' is not one of triplet, triplet-soft, " train people -o m --loss hinge
+wrong 'margin: the loss supcon has none' train people -o m --margin 0.4 --loss supcon
+wrong 'margin: the loss triplet-soft has none' train people -o m --loss triplet-soft --margin 0.4
+wrong 'temperature: the loss triplet has none' train people -o m --temperature 0.1
+wrong "'0.001' is not a number from 0.005 to 10" train people -o m --loss supcon --temperature 0.001
+wrong 'mining: the loss n-pair takes all pairs' train people -o m --mining random --loss n-pair
+wrong 'memory: the loss arcface compares with classes' train people -o m --memory 100 --loss arcface
 wrong "'adam' is not one of adamw, sgd" train people -o m --optimizer adam
 wrong "'pca' is not eigenfaces" train people -o m --baseline pca
 wrong 'takes no --init' train people -o m --baseline eigenfaces --init x
@@ -127,8 +134,12 @@ for verb in detect crop embed verify eval enroll identify train; do
     out_has '--precision=NAME f32, or bf16: [^(]* (default f32)'
 done
 run 0 train --help
-out_has 'Triplet margin'
 out_lacks 'default nan'
+tr -s ' \n' ' ' <out >joined && mv joined out
+out_has '--loss=NAME [^(]*supcon[^(]*arcface (default triplet)'
+out_has '--margin=D [^(]*(default: triplet 0.3, [^)]*arcface 0.5)'
+out_has '--temperature=T [^(]*(default: n-pair 0.1, '
+out_has '--mining=NAME [^(]*(default: triplet batch-hard, [^)]*margin distance-weighted)'
 
 run 0 nets
 head -1 out >first

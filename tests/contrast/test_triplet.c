@@ -394,6 +394,34 @@ static void slices_make_up_the_whole(void **state) {
     batch_free(&b);
 }
 
+/* The gradient summed in floats triplet by triplet, as plainly as can be: a model trained with a seed stays
+ * that model, to the bit, whatever is built around the loss. */
+static void the_bits_are_those_of_the_plain_sum(void **state) {
+    (void)state;
+    const size_t n = 40, dim = 33;
+    batch b = batch_new(n, (int)dim, 150, 12, true);
+    lk__triplet_stats s = batch_loss(&b, 0.3);
+    float *sum = must_alloc(n * dim, sizeof *sum);
+    for (size_t i = 0; i < b.count; i++) {
+        lk__triplet t = b.triplets[i];
+        double p = (double)b.distance[t.a * n + t.p], q = (double)b.distance[t.a * n + t.n];
+        if (p - q + 0.3 <= 0) continue;
+        float pull = (float)(1 / ((double)s.active * p)), push = (float)(1 / ((double)s.active * q));
+        for (size_t d = 0; d < dim; d++) {
+            float to_p = b.vectors[t.a * dim + d] - b.vectors[t.p * dim + d],
+                  to_n = b.vectors[t.a * dim + d] - b.vectors[t.n * dim + d];
+            sum[t.a * dim + d] += pull * to_p;
+            sum[t.a * dim + d] -= push * to_n;
+            sum[t.p * dim + d] -= pull * to_p;
+            sum[t.n * dim + d] += push * to_n;
+        }
+    }
+    assert_true(s.active > 50 && s.active < b.count);
+    assert_memory_equal(sum, b.gradient, n * dim * sizeof *sum);
+    free(sum);
+    batch_free(&b);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(distances_match_double),
@@ -408,6 +436,7 @@ int main(void) {
         cmocka_unit_test(nan_is_not_hidden),
         cmocka_unit_test(same_bits_for_any_number_of_threads),
         cmocka_unit_test(slices_make_up_the_whole),
+        cmocka_unit_test(the_bits_are_those_of_the_plain_sum),
     };
     lk__threads_set(
         1); /* thousands of tiny batches: on a busy machine threads would only wait for one another */

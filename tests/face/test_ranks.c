@@ -161,12 +161,14 @@ static double difference(const char *a, const char *b) {
 
 /* 12 people in batches of 12 x 4: 6 steps are 4 epochs. Sums of floats in another order differ by some 1e-7,
  * and a step magnifies that a little. */
-static void same_run(const char *net, lk_mining mining, double share) {
+static void same_run_of(const char *net, lk_loss loss, lk_mining mining, double share, int memory) {
     lk_train_options o = options_of("one");
+    lk_train_options_loss(&o, loss);
     o.net = net;
     o.people = 12;
-    o.mining = mining;
+    if (o.mining != LK_MINING_NONE) o.mining = mining;
     o.semi_hard_share = share;
+    o.memory = memory;
     o.augment = 1;
     o.optimizer =
         LK_OPTIMIZER_SGD; /* AdamW divides by the gradient's size, and rounding of a 0 becomes a whole step */
@@ -191,10 +193,17 @@ static void same_run(const char *net, lk_mining mining, double share) {
         assert_true(fabs(loss_sum - one_sum) < 1e-4 * one_sum);
         assert_true(isfinite(s.last.validation_accuracy));
         double differ = difference(o.output, several.output);
-        if (differ > 1e-4) fail_msg("%s, mining %d: %d ranks differ by %g", net, mining, count, differ);
-        assert_int_equal(together.gathers, 1 + 2 * 6); /* is it the same run?; vectors and triplets */
+        if (differ > 1e-4)
+            fail_msg("%s, %s, mining %d: %d ranks differ by %g", net, lk_loss_about(loss)->name, mining,
+                     count, differ);
+        /* Is it the same run?; vectors, and triplets. */
+        assert_int_equal(together.gathers, 1 + (o.mining == LK_MINING_NONE ? 1 : 2) * 6);
         assert_true(together.started >= 6);
     }
+}
+
+static void same_run(const char *net, lk_mining mining, double share) {
+    same_run_of(net, LK_LOSS_TRIPLET, mining, share, 0);
 }
 
 static void test_same_run(void **state) {
@@ -202,6 +211,15 @@ static void test_same_run(void **state) {
     same_run(PLAIN, LK_MINING_BATCH_HARD, 0);
     same_run(PLAIN, LK_MINING_BATCH_HARD, 0.5);
     same_run(PLAIN, LK_MINING_RANDOM, 0);
+}
+
+/* Shares of the gradient are added up, parameters of the loss and the past are the same on all ranks. */
+static void test_same_run_with_every_loss(void **state) {
+    (void)state;
+    for (int loss = LK_LOSS_TRIPLET; loss <= LK_LOSS_ARCFACE; loss++)
+        same_run_of(PLAIN, (lk_loss)loss, LK_MINING_SEMI_HARD, 0, loss == LK_LOSS_ARCFACE ? 0 : 100);
+    same_run_of(PLAIN, LK_LOSS_MARGIN, LK_MINING_DISTANCE_WEIGHTED, 0, 0);
+    same_run_of(PLAIN, LK_LOSS_SUPCON, LK_MINING_NONE, 0, 0);
 }
 
 /* Mean and variance of a batch are those of all ranks' photos. */
@@ -229,9 +247,10 @@ static void test_people_that_do_not_go_up(void **state) {
 /* ---- ends ---------------------------------------------------------------------------------------------- */
 
 /* Any rank's stop stops all; rank 0's checkpoint goes on with any number of ranks, to the same end. */
-static void test_stopped_and_resumed(void **state) {
-    (void)state;
+static void stopped_and_resumed(lk_loss loss, int memory) {
     lk_train_options o = options_of("whole");
+    lk_train_options_loss(&o, loss);
+    o.memory = memory;
     o.net = PLAIN;
     o.people = 12;
     o.optimizer = LK_OPTIMIZER_SGD;
@@ -261,6 +280,13 @@ static void test_stopped_and_resumed(void **state) {
         unlink(stopped.output);
         assert_false(exists(at("stopped.checkpoint")));
     }
+}
+
+static void test_stopped_and_resumed(void **state) {
+    (void)state;
+    stopped_and_resumed(LK_LOSS_TRIPLET, 0);
+    stopped_and_resumed(LK_LOSS_MARGIN, 100); /* whose beta, and whose past, only rank 0 reads */
+    stopped_and_resumed(LK_LOSS_ARCFACE, 0);
 }
 
 /* A run by the clock: rank 0's, so all end at the same step, or this test would not end. */
@@ -293,6 +319,7 @@ static void test_refused(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_same_run),
+        cmocka_unit_test(test_same_run_with_every_loss),
         cmocka_unit_test(test_same_run_with_batch_norm),
         cmocka_unit_test(test_people_that_do_not_go_up),
         cmocka_unit_test(test_stopped_and_resumed),
