@@ -65,7 +65,7 @@ typedef struct lk_photo_label {
     double own;     /* cosine with the mean of the person's other photos; NaN: there are none */
     double other;   /* the highest with the mean of another person (2 photos or more); NaN: there is none */
     size_t nearest; /* that person */
-    double doubt;   /* probability that the label is wrong; NaN: not judged */
+    double doubt;   /* probability that it is wrong; NaN: not judged, as in a folder of two people */
     bool somebody;  /* if it is wrong, `nearest` is rather the right one than just a stranger */
 } lk_photo_label;
 
@@ -73,26 +73,26 @@ typedef struct lk_person_split {
     size_t person, first, second;     /* photos of each of the two groups, the larger first */
     size_t first_photo, second_photo; /* the most typical photo of each */
     double cosine;                    /* mean over pairs of photos, one of each group */
-    double within;                    /* mean over pairs in one group */
+    double within;                    /* mean over pairs in one group, the one where it is lower */
     double doubt;                     /* probability that they are two people */
 } lk_person_split;
 
 typedef struct lk_people_pair {
-    size_t a, b;      /* people, a < b */
-    double cosine;    /* of their means */
-    double least;     /* from which on two people of so few photos are told */
-    double strangers; /* so many pairs of strangers are expected at this cosine or more */
+    size_t a, b;   /* people, a < b */
+    double cosine; /* of their means */
+    double rivals; /* mean cosine of the others most like either */
+    double z;      /* the cosine in deviations from those of the others most like either */
+    double doubt;  /* probability that they are one person */
 } lk_people_pair;
 
 typedef struct lk_labels {
     lk_photo_label *photos; /* (count) */
     size_t split_count, pair_count, leak_count;
-    lk_person_split *splits; /* surest first: folders that seem to hold two people */
-    lk_people_pair *pairs;   /* most alike first: judged people who seem to be one person */
+    lk_person_split *splits; /* surest first, from a doubt of 0.01 on: folders that seem to hold two people */
+    lk_people_pair *pairs;   /* the same: judged people who seem to be one person */
     lk_people_pair *leaks;   /* the same, b being one of the second folder */
     double wrong_share;      /* of the judged photos' labels, estimated */
-    double strangers_mean, strangers_deviation; /* of the cosine of two judged people's means */
-    double same_low; /* 9 of 10 people: cosine of the means of two halves of their photos is above */
+    double strangers_mean, strangers_deviation; /* of the cosine of two people's means */
 } lk_labels;
 /* EMPTY: fewer than LK_LABEL_PEOPLE_LEAST judged people with 2 photos. INVALID: a vector that is not finite.
  */

@@ -74,8 +74,7 @@ static void find_exact(heap_search *h) {
     free(order);
 }
 
-/* ---- alike ------------------------------------------------------------------------------------------------
- */
+/* ---- alike --------------------------------------------------------------------------------------------- */
 
 static int find_alike(heap_search *h) {
     data_set *set = h->set;
@@ -94,8 +93,7 @@ static int find_alike(heap_search *h) {
     return status == LK_OK ? CLI_OK : cli_fail(&err);
 }
 
-/* ---- findings ---------------------------------------------------------------------------------------------
- */
+/* ---- findings ------------------------------------------------------------------------------------------ */
 
 static bool better(const data_set *set, size_t a, size_t b) {
     const data_photo *x = &set->photos[a], *y = &set->photos[b];

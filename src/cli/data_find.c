@@ -47,8 +47,7 @@ void data_findings_free(data_findings *f) {
     *f = (data_findings){0};
 }
 
-/* ---- what needs no comparing ----------------------------------------------------------------------------
- */
+/* ---- what needs no comparing --------------------------------------------------------------------------- */
 
 static void find_unreadable(const data_set *set, data_findings *out) {
     for (size_t i = 0; i < set->own_count; i++) {
@@ -107,8 +106,7 @@ static void find_names(const data_set *set, data_findings *out) {
     }
 }
 
-/* ---- order
- * ------------------------------------------------------------------------------------------------- */
+/* ---- order --------------------------------------------------------------------------------------------- */
 
 static int worst_first(const void *left, const void *right) {
     const data_finding *a = left, *b = right;

@@ -54,8 +54,7 @@ static void judged_free(judged *j) {
     free(j->vectors);
 }
 
-/* ---- findings ---------------------------------------------------------------------------------------------
- */
+/* ---- findings ------------------------------------------------------------------------------------------ */
 
 /* Like whom of the nearest person? The photo to show beside it. */
 static size_t nearest_photo(const data_set *set, size_t photo, size_t person) {
@@ -112,18 +111,17 @@ static void add_pair(const data_set *set, data_kind kind, const lk_people_pair *
         photo = near;
         other = i;
     }
-    data_finding *f = data_findings_add(out, kind, photo, p->a, p->cosine);
+    data_finding *f = data_findings_add(out, kind, photo, p->a, p->doubt);
     f->other_photo = other;
     f->other_person = p->b;
     f->cosine = p->cosine;
     f->reason =
-        cli_format("cosine %.3f of the two folders' means, told from %.3f on; %.2g pairs of strangers are "
-                   "expected to be as alike",
-                   p->cosine, p->least, p->strangers);
+        cli_format("one person with probability %.2f: cosine %.2f of the two folders' means, %.2f with those "
+                   "next most like either, %.1f deviations less",
+                   p->doubt, p->cosine, p->rivals, p->z);
 }
 
-/* ---- contradicting copies ---------------------------------------------------------------------------------
- */
+/* ---- contradicting copies ------------------------------------------------------------------------------ */
 
 /* Both go, unless it is known which is the wrong one, or the two people are one: then the lesser copy does.
  */
@@ -138,7 +136,7 @@ static void settle_copies(const data_set *set, const lk_labels *labels, const si
         size_t a = f->person < f->other_person ? f->person : f->other_person,
                b = f->person + f->other_person - a;
         for (size_t k = 0; k < labels->pair_count && !same; k++)
-            same = labels->pairs[k].a == a && labels->pairs[k].b == b;
+            same = labels->pairs[k].a == a && labels->pairs[k].b == b && labels->pairs[k].doubt >= 0.5;
         size_t x = of_photo[f->photo], y = of_photo[f->other_photo];
         double of_this = x == DATA_NONE ? NAN : labels->photos[x].doubt;
         double of_other = y == DATA_NONE ? NAN : labels->photos[y].doubt;
@@ -172,13 +170,16 @@ static void add_all(const data_options *o, const data_set *set, const judged *j,
         /* Of a folder of two people half the photos are unlike the rest, and that has been said. */
         if (l->doubt >= o->doubt && !two[j->person[k]]) add_photo(o, set, j->photo[k], l, out);
     }
-    for (size_t i = 0; i < labels->pair_count; i++) add_pair(set, DATA_SAME_PERSON, &labels->pairs[i], out);
-    for (size_t i = 0; i < labels->leak_count; i++) add_pair(set, DATA_LEAK_PERSON, &labels->leaks[i], out);
-    out->people_note = cli_format(
-        "cosines are between vectors from which was taken what all photos of a folder share; the means of "
-        "two strangers' folders have %.2f +- %.2f, of two halves of one person's 9 in 10 have more than "
-        "%.2f; about %.1f %% of the labels are wrong",
-        labels->strangers_mean, labels->strangers_deviation, labels->same_low, 100 * labels->wrong_share);
+    for (size_t i = 0; i < labels->pair_count && labels->pairs[i].doubt >= o->doubt; i++)
+        add_pair(set, DATA_SAME_PERSON, &labels->pairs[i], out);
+    for (size_t i = 0; i < labels->leak_count && labels->leaks[i].doubt >= o->doubt; i++)
+        add_pair(set, DATA_LEAK_PERSON, &labels->leaks[i], out);
+    out->people_note =
+        cli_format("Cosines are between vectors from which was taken what all photos of a folder share: the "
+                   "means of two "
+                   "strangers' folders have %.2f +- %.2f. About %.1f %% of the labels are wrong, by these "
+                   "probabilities.",
+                   labels->strangers_mean, labels->strangers_deviation, 100 * labels->wrong_share);
     free(two);
 }
 

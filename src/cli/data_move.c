@@ -19,7 +19,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* ---- one file -------------------------------------------------------------------------------------- */
+/* ---- one file ------------------------------------------------------------------------------------------ */
 
 static bool there(const char *path) {
     struct stat st;
@@ -152,7 +152,7 @@ static int make_folder_of(const char *path) {
     return code;
 }
 
-/* ---- --fix ------------------------------------------------------------------------------------------- */
+/* ---- --fix --------------------------------------------------------------------------------------------- */
 
 /* The path as it is when all links are resolved, of as much of it as exists; free(). */
 static char *resolved(const char *path) {
@@ -306,7 +306,7 @@ int data_move(const data_options *o, const data_set *set, const data_findings *f
     return code;
 }
 
-/* ---- undo -------------------------------------------------------------------------------------------- */
+/* ---- undo ---------------------------------------------------------------------------------------------- */
 
 typedef enum undone { PUT_BACK, WAS_BACK, KEPT, FAILED } undone;
 

@@ -17,8 +17,7 @@ static const char *name_of(const data_set *set, size_t person) {
     return person == DATA_NONE ? NULL : set->people[person].name;
 }
 
-/* ---- for programs
- * -------------------------------------------------------------------------------------------- */
+/* ---- for programs -------------------------------------------------------------------------------------- */
 
 static const char *moves(const data_finding *f) {
     return f->move && f->move_other ? "both" : f->move ? "photo" : f->move_other ? "other" : "";
@@ -76,8 +75,7 @@ static void print_tsv(const data_set *set, const data_findings *f) {
     cli_table_print(table, CLI_TSV);
 }
 
-/* ---- for people
- * ----------------------------------------------------------------------------------------------- */
+/* ---- for people ---------------------------------------------------------------------------------------- */
 
 static size_t to_move(const data_findings *f, data_kind kind) {
     size_t count = 0;

@@ -13,7 +13,7 @@ int data_progress(void *context, double share) {
     return cli_stopped();
 }
 
-/* ---- which photos ---------------------------------------------------------------------------------- */
+/* ---- which photos -------------------------------------------------------------------------------------- */
 
 static size_t name_at(const char *path) {
     const char *end = strrchr(path, '/');
@@ -67,7 +67,7 @@ static int list_all(const data_options *o, data_set *set) {
     return CLI_OK;
 }
 
-/* ---- pixels ------------------------------------------------------------------------------------------ */
+/* ---- pixels -------------------------------------------------------------------------------------------- */
 
 /* On a worker's thread; no two have the same photo. */
 static void on_seen(void *context, size_t photo, const lk_image *image, const lk_error *why) {
@@ -170,7 +170,7 @@ static lk_status read_without(const data_options *o, data_set *set, lk_error *er
     return cli_crew_run(&crew, err);
 }
 
-/* ---- all ---------------------------------------------------------------------------------------------- */
+/* ---- all ----------------------------------------------------------------------------------------------- */
 
 /* The shipped model may be missing, and then some checks are; one that was asked for may not. */
 static int open_model(const data_options *o, data_set *set) {

@@ -47,10 +47,10 @@ lk_status lk_labels_judge(const lk_label_input *in, lk_labels *out, lk_error *er
             status = lk__fail(err, LK_EMPTY,
                               "%zu people with 2 photos: labels can be judged from %d such people on", people,
                               LK_LABEL_PEOPLE_LEAST);
-        if (status == LK_OK) status = lk__labels_photos(&job, &labels, err);
-        if (status == LK_OK) status = lk__labels_splits(&job, &labels, err);
-        if (status == LK_OK) status = lk__labels_progress(&job, 0.5, 0.6, 1, err);
         if (status == LK_OK) status = lk__labels_pairs(&job, &labels, err);
+        if (status == LK_OK) status = lk__labels_splits(&job, &labels, err);
+        if (status == LK_OK) status = lk__labels_progress(&job, 0.4, 0.5, 1, err);
+        if (status == LK_OK) status = lk__labels_photos(&job, &labels, err);
         lk__labels_close(&job);
     }
     lk__threads_set(before);

@@ -13,31 +13,37 @@
 #include <string.h>
 
 enum { BINS = 600, ROUNDS = 50 };
-static const double low = -3, high = 3, width = 0.04; /* of the kernel that smooths what is simulated */
+
+/* Values in bins from the median of the good ones on, below which all is well. */
+typedef struct axis {
+    double low, step;
+} axis;
 
 static int by_value(const void *left, const void *right) {
     double a = *(const double *)left, b = *(const double *)right;
     return (a > b) - (a < b);
 }
 
-static double centre_of(int bin) {
-    return low + (bin + 0.5) * (high - low) / BINS;
+static double centre_of(const axis *x, int bin) {
+    return x->low + (bin + 0.5) * x->step;
 }
 
-static int bin_of(double value) {
-    double at = (value - low) / (high - low) * BINS;
+static int bin_of(const axis *x, double value) {
+    double at = (value - x->low) / x->step;
     return at < 0 ? 0 : at >= BINS ? BINS - 1 : (int)at;
 }
 
-static void density_of_bad(const double *bad, size_t m, double *density) {
+/* What was made, smoothed by a normal kernel of that width. */
+static void density_of_bad(const axis *x, double width, const double *bad, size_t m, double *density) {
     double count[BINS] = {0};
-    for (size_t i = 0; i < m; i++) count[bin_of(bad[i])]++;
+    for (size_t i = 0; i < m; i++)
+        if (bad[i] >= x->low) count[bin_of(x, bad[i])]++;
     memset(density, 0, BINS * sizeof *density);
-    int reach = (int)ceil(4 * width / (high - low) * BINS);
+    int reach = (int)ceil(4 * width / x->step);
     for (int b = 0; b < BINS; b++) {
         if (!(count[b] > 0)) continue;
         for (int k = b - reach; k <= b + reach; k++) {
-            double z = (centre_of(k) - centre_of(b)) / width;
+            double z = (k - b) * x->step / width;
             if (k >= 0 && k < BINS) density[k] += count[b] * exp(-z * z / 2);
         }
     }
@@ -49,37 +55,79 @@ static double density_of_good(double value, double median, double scale) {
     return 0.38670 / scale * pow(1 + t * t / 8, -4.5); /* Gamma(4.5) / (sqrt(8 pi) Gamma(4)) */
 }
 
-/* What is known before anything is seen: one in a hundred, as if 50 values had said so. */
-static const double prior = 0.01, prior_weight = 50, share_most = 0.5;
+/* What is known before anything is seen: one in a hundred, as if 30 values had said so. */
+static const double prior = 0.01, prior_weight = 30, share_most = 0.5;
 
-lk_status lk__labels_doubt(const double *observed, size_t n, const double *bad, size_t m, double *doubt,
-                           double *share, lk_error *err) {
-    *share = 0;
-    memset(doubt, 0, n * sizeof *doubt);
-    if (n == 0 || m == 0) return LK_OK;
-    double *sorted = malloc(n * sizeof *sorted), of_bad[BINS], of_good[BINS], posterior[BINS];
-    if (!sorted) return lk__fail_memory(err, n * sizeof *sorted, "judging labels");
-    memcpy(sorted, observed, n * sizeof *sorted);
-    qsort(sorted, n, sizeof *sorted, by_value);
-    double median = sorted[n / 2], scale = fmax((sorted[3 * n / 4] - median) / 0.7064, 0.02);
-    free(sorted);
-    density_of_bad(bad, m, of_bad);
-    for (int b = 0; b < BINS; b++) of_good[b] = density_of_good(centre_of(b), median, scale);
+/* posterior (BINS) from the two densities and the values that were learnt from. */
+static void share_out(const axis *x, const double *of_good, const double *of_bad, const double *observed,
+                      size_t n, double *posterior) {
     double guess = prior;
     for (int round = 0; round < ROUNDS; round++) {
         double most = 0, sum = 0;
         for (int b = 0; b < BINS; b++) {
             double p = guess * of_bad[b], q = (1 - guess) * of_good[b];
-            /* Below the median all is well; beyond it a larger value is never the better one. */
-            if (centre_of(b) > median && p + q > 0 && p / (p + q) > most) most = p / (p + q);
+            if (p + q > 0 && p / (p + q) > most)
+                most = p / (p + q); /* a larger value is never the better one */
             posterior[b] = most;
         }
-        for (size_t i = 0; i < n; i++) sum += posterior[bin_of(observed[i])];
+        for (size_t i = 0; i < n; i++) sum += observed[i] > x->low ? posterior[bin_of(x, observed[i])] : 0;
         guess = fmin((sum + prior * prior_weight) / ((double)n + prior_weight), share_most);
     }
+}
+
+/* The value below which the given share of the weight lies; sorted (n) rises, weight (n) is theirs. */
+static double quantile(const double *sorted, const double *weight, size_t n, double share) {
+    double total = 0, sum = 0;
+    for (size_t i = 0; i < n; i++) total += weight[i];
     for (size_t i = 0; i < n; i++) {
-        doubt[i] = posterior[bin_of(observed[i])];
-        *share += doubt[i] / (double)n;
+        sum += weight[i];
+        if (sum >= share * total) return sorted[i];
     }
+    return sorted[n - 1];
+}
+
+typedef struct law {
+    axis x;
+    double posterior[BINS];
+} law;
+
+static double law_at(const law *l, double value) {
+    return value > l->x.low ? l->posterior[bin_of(&l->x, value)] : 0;
+}
+
+/* Values that turn out to be bad ones say nothing of the good ones: those are looked at again, each counting
+ * as much as it is likely to be good. */
+static void learn_law(const double *sorted, double *weight, size_t n, const double *bad, size_t m,
+                      double scale_least, law *l) {
+    enum { PASSES = 5 };
+    static const double quartile = 0.7064, kernel = 0.3; /* of Student's t; of the scale */
+    double of_good[BINS], of_bad[BINS], high = sorted[n - 1];
+    for (size_t i = 0; i < m; i++) high = fmax(high, bad[i]);
+    for (size_t i = 0; i < n; i++) weight[i] = 1;
+    for (int pass = 0; pass < PASSES; pass++) {
+        double median = quantile(sorted, weight, n, 0.5);
+        double scale = fmax((quantile(sorted, weight, n, 0.75) - median) / quartile, scale_least);
+        l->x = (axis){median, (high + scale - median) / BINS};
+        density_of_bad(&l->x, kernel * scale, bad, m, of_bad);
+        for (int b = 0; b < BINS; b++) of_good[b] = density_of_good(centre_of(&l->x, b), median, scale);
+        share_out(&l->x, of_good, of_bad, sorted, n, l->posterior);
+        for (size_t i = 0; i < n; i++) weight[i] = 1 - law_at(l, sorted[i]);
+    }
+}
+
+lk_status lk__labels_doubt(const double *observed, size_t learn, size_t n, const double *bad, size_t m,
+                           double scale_least, double *doubt, double *share, lk_error *err) {
+    if (share) *share = 0;
+    memset(doubt, 0, n * sizeof *doubt);
+    if (learn == 0 || m == 0) return LK_OK;
+    double *sorted = malloc(2 * learn * sizeof *sorted);
+    if (!sorted) return lk__fail_memory(err, 2 * learn * sizeof *sorted, "judging labels");
+    memcpy(sorted, observed, learn * sizeof *sorted);
+    qsort(sorted, learn, sizeof *sorted, by_value);
+    law l;
+    learn_law(sorted, sorted + learn, learn, bad, m, scale_least, &l);
+    free(sorted);
+    for (size_t i = 0; i < n; i++) doubt[i] = law_at(&l, observed[i]);
+    for (size_t i = 0; share && i < learn; i++) *share += doubt[i] / (double)learn;
     return LK_OK;
 }

@@ -56,7 +56,7 @@ static void look(const judge *j, size_t i) {
     lk_photo_label *label = &j->of[i];
     if (size_of(job, person) > 1) label->own = cosine_with_rest(job, i, person);
     for (size_t p = 0; p < job->in->judged_people; p++) {
-        if (p == person || size_of(job, p) < OTHER_LEAST) continue;
+        if (job->same[p] == job->same[person] || size_of(job, p) < OTHER_LEAST) continue;
         double cosine = (double)lk__labels_dot(job->vectors + i * dim, job->means + p * dim, job->in->dim);
         if (cosine <= label->other) continue; /* no if it is NaN */
         label->other = cosine;
@@ -79,15 +79,14 @@ static lk_status look_at_all(judge *j, lk_error *err) {
     for (j->from = 0; j->from < j->judged && status == LK_OK; j->from = j->to) {
         j->to = j->judged - j->from < ROUND ? j->judged : j->from + ROUND;
         lk__parallel(look_part, j);
-        status = lk__labels_progress(j->job, 0, 0.5, (double)j->to / (double)j->judged, err);
+        status = lk__labels_progress(j->job, 0.5, 1, (double)j->to / (double)j->judged, err);
     }
     for (size_t i = 0; i < j->judged; i++)
         if (!isfinite(j->of[i].other)) j->of[i].other = NAN;
     return status;
 }
 
-/* ---- how likely it is wrong -----------------------------------------------------------------------------
- */
+/* ---- how likely it is wrong ---------------------------------------------------------------------------- */
 
 typedef struct group {
     size_t count;
@@ -95,29 +94,28 @@ typedef struct group {
     double *seen, *made, *doubt; /* (count), (2 count), (count) */
 } group;
 
-static bool can_judge(const lk_photo_label *l) {
-    return isfinite(l->own) && isfinite(l->other);
+/* In a folder of two people half the photos are unlike the rest, rightly or not. */
+static bool can_judge(const judge *j, size_t i) {
+    return isfinite(j->of[i].own) && isfinite(j->of[i].other) && !j->job->split[person_of(j->job, i)];
 }
 
-/* Photos of people with as many photos; too few of them are joined with the next more, the last with those
- * before.
- */
+/* Groups with few photos join the next; the last takes what is left. */
 static void number_groups(const judge *j, int *becomes) {
-    size_t count[GROUPS] = {0};
-    int last = 0;
-    for (size_t i = 0; i < j->judged; i++)
-        if (can_judge(&j->of[i])) count[group_of(size_of(j->job, person_of(j->job, i)) - 1)]++;
+    size_t count[GROUPS] = {0}, sum = 0, left = 0;
+    for (size_t i = 0; i < j->judged; i++) {
+        if (!can_judge(j, i)) continue;
+        count[group_of(size_of(j->job, person_of(j->job, i)) - 1)]++;
+        left++;
+    }
     for (int g = 0, to = 0; g < GROUPS; g++) {
         becomes[g] = to;
-        if (count[g]) last = to;
-        size_t sum = 0;
-        for (int k = 0; k <= g; k++) sum += becomes[k] == to ? count[k] : 0;
-        if (sum >= GROUP_LEAST) to++;
+        sum += count[g];
+        left -= count[g];
+        if (sum >= GROUP_LEAST && left >= GROUP_LEAST) {
+            to++;
+            sum = 0;
+        }
     }
-    size_t sum = 0;
-    for (int g = 0; g < GROUPS; g++) sum += becomes[g] == last ? count[g] : 0;
-    for (int g = 0; g < GROUPS && last > 0 && sum < GROUP_LEAST; g++)
-        if (becomes[g] == last) becomes[g] = last - 1;
 }
 
 static lk_status group_open(const judge *j, const int *becomes, int number, group *g, lk_error *err) {
@@ -130,7 +128,8 @@ static lk_status group_open(const judge *j, const int *becomes, int number, grou
         return lk__fail_memory(err, j->judged * 5 * sizeof(double), "judging labels");
     for (size_t i = 0; i < j->judged; i++) {
         const lk_photo_label *l = &j->of[i];
-        if (!can_judge(l) || becomes[group_of(size_of(j->job, person_of(j->job, i)) - 1)] != number) continue;
+        if (!can_judge(j, i) || becomes[group_of(size_of(j->job, person_of(j->job, i)) - 1)] != number)
+            continue;
         g->at[g->count] = i;
         g->seen[g->count++] = l->other - l->own;
     }
@@ -191,6 +190,8 @@ static void spare_one_of_two(const judge *j) {
     }
 }
 
+static const double scale_least = 0.08; /* of D; 0.11 to 0.13 where it was measured */
+
 static lk_status doubt_all(judge *j, double *wrong_share, lk_error *err) {
     int becomes[GROUPS];
     double wrong = 0, total = 0;
@@ -202,7 +203,8 @@ static lk_status doubt_all(judge *j, double *wrong_share, lk_error *err) {
         status = group_open(j, becomes, number, &g, err);
         if (status == LK_OK && g.count) {
             size_t made = put_to_strangers(j, &g, (uint64_t)number);
-            status = lk__labels_doubt(g.seen, g.count, g.made, made, g.doubt, &share, err);
+            status =
+                lk__labels_doubt(g.seen, g.count, g.count, g.made, made, scale_least, g.doubt, &share, err);
         }
         if (status == LK_OK && g.count) {
             tell_whether_somebody(j, &g);

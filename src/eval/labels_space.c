@@ -35,7 +35,7 @@ static void make_unit(float *vector, int dim) {
     for (int i = 0; i < dim; i++) vector[i] = (float)((double)vector[i] * scale);
 }
 
-/* ---- the mean of a set ------------------------------------------------------------------------------ */
+/* ---- the mean of a set --------------------------------------------------------------------------------- */
 
 /* Of few people the mean is partly these people themselves: it counts as much as if so many more were at 0.
  */
@@ -89,7 +89,7 @@ static void centre(const lk__labels_job *job, double *mean) {
     }
 }
 
-/* ---- what varies within people ----------------------------------------------------------------------- */
+/* ---- what varies within people ------------------------------------------------------------------------- */
 
 static const double shrink_least = 0.2; /* between 0.1 and 0.5 the result is the same */
 
@@ -180,13 +180,16 @@ lk_status lk__labels_open(const lk_label_input *in, lk__labels_job *job, lk_erro
     j.first = calloc(in->people + 1, sizeof *j.first);
     j.sums = calloc((in->people + 1) * dim, sizeof *j.sums);
     j.means = calloc((in->people + 1) * dim, sizeof *j.means);
+    j.same = malloc((in->people + 1) * sizeof *j.same);
+    j.split = calloc(in->people + 1, sizeof *j.split);
     double *w = calloc(dim * dim, sizeof *w), *row = calloc(dim, sizeof *row);
-    if (!j.vectors || !j.photo || !j.first || !j.sums || !j.means || !w || !row) {
+    if (!j.vectors || !j.photo || !j.first || !j.sums || !j.means || !j.same || !j.split || !w || !row) {
         free(w);
         free(row);
         lk__labels_close(&j);
         return lk__fail_memory(err, count * dim * sizeof(float), "judging labels");
     }
+    for (size_t p = 0; p < in->people; p++) j.same[p] = p;
     sort_photos(&j);
     centre(&j, row);
     within(&j, w, row);
@@ -205,5 +208,7 @@ void lk__labels_close(lk__labels_job *job) {
     free(job->first);
     free(job->sums);
     free(job->means);
+    free(job->same);
+    free(job->split);
     *job = (lk__labels_job){0};
 }

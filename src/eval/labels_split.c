@@ -1,12 +1,10 @@
 /* labels_split.c: folders that hold two people.
  *
- * A folder's photos are parted in two by spherical 2-means. Then
- *
- *   T = (mean cosine of pairs within the parts) - (mean cosine of pairs between them)
- *
- * is larger when the parts are strangers. How large is again not guessed: two people's photos are thrown
- * together many times, as many as real folders have, parted, and T taken (labels_doubt.c). A part must have
- * two photos: one alone is a photo with a wrong label (labels_photos.c). */
+ * A folder's photos are parted in two by spherical 2-means, and the means of the parts compared by z
+ * (labels_rivals.c): are they as alike as parts of one person's folder, or as two strangers'? How alike those
+ * are is not guessed: two people's photos are thrown together many times, as many as real folders have, and
+ * parted (labels_doubt.c). The smaller part must be a quarter of the folder: fewer are told one by one, as
+ * photos with a wrong label (labels_photos.c). */
 #include "eval/labels.h"
 
 #include <math.h>
@@ -15,7 +13,9 @@
 
 /* Folders by their photos: 4 and 5, 6 to 11, more. The fewer, the better 2-means finds parts where none are.
  */
-enum { GROUPS = 3, PHOTOS_LEAST = 4, PART_LEAST = 2, MERGES = 600, ROUNDS = 20 };
+static const double scale_least = 1;  /* of z; 1 to 1.3 where it was measured */
+static const double told_from = 0.01; /* folders of less doubt are not handed out */
+enum { GROUPS = 3, GROUP_LEAST = 100, PHOTOS_LEAST = 4, PART_LEAST = 2, MERGES = 600, ROUNDS = 20 };
 
 static int group_of(size_t photos) {
     return photos >= 12 ? 2 : photos >= 6 ? 1 : 0;
@@ -23,7 +23,7 @@ static int group_of(size_t photos) {
 
 typedef struct parts {
     size_t count[2];
-    double within, between; /* mean cosines of pairs; within NaN: no pairs */
+    double within, between; /* mean cosines of pairs; within: in the part where it is lower; NaN: no pairs */
 } parts;
 
 typedef struct bench {
@@ -93,19 +93,20 @@ static void part_in_two(bench *b, const float *const *x, size_t n, parts *out) {
         sum_parts(b, x, n, out);
         if (!moved || !out->count[0] || !out->count[1]) break;
     }
-    double pairs = 0, sum = 0, cross = 0;
+    double cross = 0;
+    out->within = NAN;
     for (int p = 0; p < 2; p++) {
-        double c = (double)out->count[p];
-        sum += square(b->mean + (size_t)p * b->dim, b->dim) - c; /* of ordered pairs */
-        pairs += c * (c - 1);
+        double c = (double)out->count[p], sum = square(b->mean + (size_t)p * b->dim, b->dim) - c;
+        if (c > 1)
+            out->within = fmin(out->within, sum / (c * (c - 1))); /* of ordered pairs; NaN is no less */
     }
     for (size_t d = 0; d < b->dim; d++) cross += b->mean[d] * b->mean[b->dim + d];
-    out->within = pairs > 0 ? sum / pairs : NAN;
     out->between = cross / ((double)out->count[0] * (double)out->count[1]);
 }
 
 static bool is_split(const parts *p) {
-    return p->count[0] >= PART_LEAST && p->count[1] >= PART_LEAST;
+    size_t n = p->count[0] + p->count[1], least = (n + 3) / 4 > PART_LEAST ? (n + 3) / 4 : PART_LEAST;
+    return p->count[0] >= least && p->count[1] >= least;
 }
 
 /* The photo nearest to a part's sum. */
@@ -122,8 +123,7 @@ static size_t typical(const bench *b, const float *const *x, size_t n, uint8_t p
     return best;
 }
 
-/* ---- all folders ------------------------------------------------------------------------------------------
- */
+/* ---- all folders --------------------------------------------------------------------------------------- */
 
 typedef struct folders {
     const lk__labels_job *job;
@@ -132,7 +132,11 @@ typedef struct folders {
     size_t *people;  /* (count) with enough photos */
     size_t count;
     lk_person_split *splits; /* (count) */
-    double *seen, *made, *doubt;
+    double *seen, *made;     /* -z, for more is worse; seen NaN: not parted */
+    size_t *all;             /* (all_count) people with 2 photos, among whom rivals are */
+    size_t all_count;
+    float *mean; /* (dim) */
+    int becomes[GROUPS];
 } folders;
 
 static size_t size_of(const lk__labels_job *job, size_t person) {
@@ -149,6 +153,21 @@ static size_t gather(const folders *f, size_t person, size_t at, size_t most, lk
     return taken;
 }
 
+/* How unlike the parts are, which are of folders a and b. */
+static double unlikeness(folders *f, size_t a, size_t b) {
+    size_t dim = f->bench.dim;
+    double norm[2] = {sqrt(square(f->bench.mean, dim)), sqrt(square(f->bench.mean + dim, dim))}, cosine = 0;
+    lk__labels_rivals of[2];
+    for (size_t d = 0; d < dim; d++)
+        cosine += f->bench.mean[d] * f->bench.mean[dim + d] / (norm[0] * norm[1]);
+    for (size_t p = 0; p < 2; p++) {
+        for (size_t d = 0; d < dim; d++) f->mean[d] = (float)(f->bench.mean[p * dim + d] / norm[p]);
+        of[p] = lk__labels_measure(f->job, f->mean, f->all, f->all_count, a, b,
+                                   lk__labels_rival_count(f->all_count));
+    }
+    return -lk__labels_z(cosine, of[0], of[1]);
+}
+
 static void look(folders *f, size_t k) {
     const lk__labels_job *job = f->job;
     size_t person = f->people[k], n = gather(f, person, 0, SIZE_MAX, NULL);
@@ -163,10 +182,10 @@ static void look(folders *f, size_t k) {
                                      .second_photo = photo[typical(&f->bench, f->x, n, !larger)],
                                      .cosine = p.between,
                                      .within = p.within};
-    f->seen[k] = is_split(&p) ? p.within - p.between : 0;
+    f->seen[k] = is_split(&p) ? unlikeness(f, person, person) : NAN;
 }
 
-/* Two people thrown together, in folders of the group's sizes; how many T came of it. */
+/* Two people thrown together, in folders of the group's sizes; how many -z came of it. */
 static size_t throw_together(folders *f, int group, const size_t *sizes, size_t size_count) {
     const lk__labels_job *job = f->job;
     lk__random random = lk__random_stream(job->in->seed, 's', (uint64_t)group, 0);
@@ -181,7 +200,7 @@ static size_t throw_together(folders *f, int group, const size_t *sizes, size_t 
         if (taken < PART_LEAST || more < PART_LEAST) continue;
         parts p;
         part_in_two(&f->bench, f->x, taken + more, &p);
-        if (is_split(&p)) f->made[made++] = p.within - p.between;
+        if (is_split(&p)) f->made[made++] = unlikeness(f, a, b);
     }
     return made;
 }
@@ -189,28 +208,44 @@ static size_t throw_together(folders *f, int group, const size_t *sizes, size_t 
 static lk_status doubt_group(folders *f, int group, lk_error *err) {
     size_t *at = malloc((f->count + 1) * sizeof *at), *sizes = malloc((f->count + 1) * sizeof *sizes),
            count = 0;
-    double *seen = malloc((f->count + 1) * sizeof *seen), *doubt = malloc((f->count + 1) * sizeof *doubt),
-           share;
+    double *seen = malloc((f->count + 1) * sizeof *seen), *doubt = malloc((f->count + 1) * sizeof *doubt);
     lk_status status = LK_OK;
     if (!at || !sizes || !seen || !doubt)
         status = lk__fail_memory(err, f->count * 4 * sizeof *seen, "judging folders");
     for (size_t k = 0; status == LK_OK && k < f->count; k++) {
-        if (group_of(size_of(f->job, f->people[k])) != group) continue;
+        if (f->becomes[group_of(size_of(f->job, f->people[k]))] != group || isnan(f->seen[k])) continue;
         at[count] = k;
         sizes[count] = size_of(f->job, f->people[k]);
         seen[count++] = f->seen[k];
     }
     if (status == LK_OK) {
         size_t made = throw_together(f, group, sizes, count);
-        status = lk__labels_doubt(seen, count, f->made, made, doubt, &share, err);
+        status = lk__labels_doubt(seen, count, count, f->made, made, scale_least, doubt, NULL, err);
     }
-    for (size_t k = 0; status == LK_OK && k < count; k++)
-        f->splits[at[k]].doubt = f->seen[at[k]] > 0 ? doubt[k] : 0;
+    for (size_t k = 0; status == LK_OK && k < count; k++) f->splits[at[k]].doubt = doubt[k];
     free(at);
     free(sizes);
     free(seen);
     free(doubt);
     return status;
+}
+
+static void number_groups(folders *f) {
+    size_t count[GROUPS] = {0}, sum = 0, left = 0;
+    for (size_t k = 0; k < f->count; k++) {
+        if (isnan(f->seen[k])) continue;
+        count[group_of(size_of(f->job, f->people[k]))]++;
+        left++;
+    }
+    for (int g = 0, to = 0; g < GROUPS; g++) {
+        f->becomes[g] = to;
+        sum += count[g];
+        left -= count[g];
+        if (sum >= GROUP_LEAST && left >= GROUP_LEAST) {
+            to++;
+            sum = 0;
+        }
+    }
 }
 
 static int surest_first(const void *left, const void *right) {
@@ -221,7 +256,7 @@ static int surest_first(const void *left, const void *right) {
     return (a->person > b->person) - (a->person < b->person);
 }
 
-lk_status lk__labels_splits(const lk__labels_job *job, lk_labels *out, lk_error *err) {
+lk_status lk__labels_splits(lk__labels_job *job, lk_labels *out, lk_error *err) {
     size_t people = job->in->judged_people, most = 0, dim = (size_t)job->in->dim;
     for (size_t p = 0; p < people; p++)
         if (size_of(job, p) > most) most = size_of(job, p);
@@ -233,17 +268,25 @@ lk_status lk__labels_splits(const lk__labels_job *job, lk_labels *out, lk_error 
     f.splits = calloc(people + 1, sizeof *f.splits);
     f.seen = malloc((people + 1) * sizeof *f.seen);
     f.made = malloc(MERGES * sizeof *f.made);
+    f.all = malloc((people + 1) * sizeof *f.all);
+    f.mean = malloc(dim * sizeof *f.mean);
     lk_status status = LK_OK;
-    if (!f.bench.mean || !f.bench.part || !f.x || !f.people || !f.splits || !f.seen || !f.made)
+    if (!f.bench.mean || !f.bench.part || !f.x || !f.people || !f.splits || !f.seen || !f.made || !f.all ||
+        !f.mean)
         status = lk__fail_memory(err, people * sizeof *f.splits, "judging folders");
     for (size_t p = 0; status == LK_OK && p < people; p++)
+        if (size_of(job, p) >= 2) f.all[f.all_count++] = p;
+    for (size_t p = 0; status == LK_OK && p < people && f.all_count >= LK__LABELS_FOLDERS_LEAST; p++)
         if (size_of(job, p) >= PHOTOS_LEAST) f.people[f.count++] = p;
     for (size_t k = 0; status == LK_OK && k < f.count; k++) look(&f, k);
+    number_groups(&f);
     for (int g = 0; g < GROUPS && status == LK_OK; g++) status = doubt_group(&f, g, err);
     if (status == LK_OK) {
         qsort(f.splits, f.count, sizeof *f.splits, surest_first);
         out->splits = f.splits;
-        while (out->split_count < f.count && f.splits[out->split_count].doubt >= 0.01) out->split_count++;
+        for (; out->split_count < f.count && f.splits[out->split_count].doubt >= told_from;
+             out->split_count++)
+            job->split[f.splits[out->split_count].person] = f.splits[out->split_count].doubt >= 0.5;
     } else {
         free(f.splits);
     }
@@ -253,5 +296,7 @@ lk_status lk__labels_splits(const lk__labels_job *job, lk_labels *out, lk_error 
     free(f.people);
     free(f.seen);
     free(f.made);
+    free(f.all);
+    free(f.mean);
     return status;
 }

@@ -18,7 +18,7 @@
 
 enum { SIDE = LK_SIGNATURE_SIDE, PIXELS = SIDE * SIDE };
 
-/* ---- signs of the lowest frequencies --------------------------------------------------------------- */
+/* ---- signs of the lowest frequencies ------------------------------------------------------------------- */
 
 enum { FREQUENCIES = 16, BITS = 64 * LK_SIGNATURE_WORDS };
 
@@ -74,7 +74,7 @@ lk_status lk_image_signature(const lk_image *image, lk_signature *out, lk_error 
     return LK_OK;
 }
 
-/* ---- one picture over the other --------------------------------------------------------------------- */
+/* ---- one picture over the other ------------------------------------------------------------------------ */
 
 /* A column of binomial weights, along rows or columns (step), borders repeated. */
 static void blur_along(const float *in, float *out, int step, int across) {

@@ -2,16 +2,16 @@
 # how many of them were found, and how many of what was found was made. Needs lib.sh.
 
 # faults_make FROM TO: a copy of FROM/PERSON/PHOTO with faults; truth.tsv says which: kind, photo, how. Of the people,
-# numbered from 0 in order of their names: 10n+9 are absent but for photos in folders of others; 10n+8 is put into the
-# folder of 10n+7; the photos of 10n+6 are in two folders. All others get copies and wrong photos.
+# numbered from 0 in order of their names: 10n+9 are absent but for photos in folders of others; 20n+8 is put into the
+# folder of 20n+7; the photos of 20n+6 are in two folders. All others get copies and wrong photos.
 faults_make() {
     from=$1 to=$2
     rm -rf "$to" && mkdir -p "$to" && : >truth.tsv
     ls "$from" | awk '{ print NR - 1 "\t" $0 }' >people.tsv
     cut -f2 people.tsv >names
     while IFS='	' read -r number person; do
-        case $((number % 10)) in
-        9) continue ;;
+        case $((number % 20)) in
+        9 | 19) continue ;;
         8) continue ;;
         7)
             mkdir "$to/$person"
@@ -64,7 +64,8 @@ faults_of_photos() {
            faults_note wrong-label "$to/$person/${moved##*/}" "somebody with a folder"
        done ;;
     3) "$LIKENESS_DRAW" again "$3" "$to/$previous/across_$person.jpg" 60 0.8 0.03 1 0
-       faults_note near-duplicate-across "$to/$previous/across_$person.jpg" ;;
+       faults_note near-duplicate-across "$to/$previous/across_$person.jpg"
+       faults_note also-wrong-label "$to/$previous/across_$person.jpg" ;;
     esac
     previous=$person
 }
@@ -77,11 +78,12 @@ faults_copy() {
 }
 
 # faults_score KIND [OTHER_KIND...]: of found.tsv (likeness data check --tsv), counting OTHER_KINDs as KIND. Sets made,
-# found, told, true: made faults, those found, findings, those of a made fault. Prints them, and the recall by `how`.
+# found, told, true: made faults, those found, findings, those of a made fault (or of one noted as also-KIND). Prints them, and the recall by `how`.
 faults_score() {
     kind=$1
     awk -F'\t' -v kinds="$*" '
         BEGIN { n = split(kinds, k, " "); for (i = 1; i <= n; i++) wanted[k[i]] = 1; kind = k[1]; whole = kind ~ /people|person/ }
+        FNR == NR && $1 == "also-" kind { also[$2] = 1 }
         FNR == NR { if (wanted[$1]) { made[$2] = 1; how[$2] = $3; total[$3]++; count++ } next }
         FNR == 1 || !wanted[$1] { next }
         {
@@ -90,7 +92,8 @@ faults_score() {
             told++
             hit = 0
             if (a in made) { hit = 1; got[a] = 1 }
-            if (b in made) { hit = 1; if (kind != "wrong-label") got[b] = 1; else if (!(a in made)) hit = 0 }
+            if (a in also) hit = 1
+            if (b in made && kind != "wrong-label") { hit = 1; got[b] = 1 } # there b is only like a
             right += hit
         }
         END {
