@@ -17,8 +17,8 @@ enum { SIDE = LK_SIGNATURE_SIDE, PIXELS = SIDE * SIDE, ROWS = 256 };
 
 /* How far the signs of a copy may be, and how alike the thumbnails must be before one is laid over the other.
  */
-enum { BITS_MOST = 40 };
-static const float coarse_least = 0.6F;
+enum { BITS_MOST = 48 };
+static const float coarse_least = 0.7F;
 
 #if defined(__x86_64__) && defined(__GNUC__) && !defined(LK_NO_CLONES)
 #define CLONES __attribute__((target_clones("arch=x86-64-v3", "default"))) /* v3 counts bits in one step */
@@ -85,10 +85,21 @@ static void keep(found *f, lk_copy copy) {
 /* One picture with all that follow it, both ways round. */
 typedef struct row {
     size_t index;
-    lk_signature mirror; /* its grey only */
-    lk__view view, turned;
-    bool viewed;
+    lk_signature mirror;        /* its grey only */
+    lk__level half[2], full[2]; /* plain, mirrored */
+    bool have_half, have_full;
 } row;
+
+static double likeness(const scan *s, row *r, size_t other, const lk__level *half, int way) {
+    const lk_signature *a = &s->signatures[r->index];
+    lk__placing p;
+    if (!lk__likeness_begin(&r->half[way], half, &p)) return 0;
+    for (int w = 0; w < 2 && !r->have_full; w++) lk__level_make(a, w, SIDE, &r->full[w]);
+    r->have_full = true;
+    lk__level full;
+    lk__level_make(&s->signatures[other], false, SIDE, &full);
+    return lk__likeness_end(&r->full[way], &full, &p);
+}
 
 static void look_closer(const scan *s, row *r, size_t other, bool plain, bool mirrored, found *out) {
     const lk_signature *a = &s->signatures[r->index], *b = &s->signatures[other];
@@ -96,15 +107,12 @@ static void look_closer(const scan *s, row *r, size_t other, bool plain, bool mi
     plain = plain && coarsely_alike(a->grey, ma, b->grey, mb);
     mirrored = mirrored && coarsely_alike(r->mirror.grey, ma, b->grey, mb);
     if (!plain && !mirrored) return;
-    if (!r->viewed) {
-        lk__view_make(a, false, &r->view);
-        lk__view_make(a, true, &r->turned);
-        r->viewed = true;
-    }
-    lk__view view;
-    lk__view_make(b, false, &view);
-    double straight = plain ? lk__view_likeness(&r->view, &view) : 0;
-    double turned = mirrored && straight < 0.999 ? lk__view_likeness(&r->turned, &view) : 0;
+    for (int w = 0; w < 2 && !r->have_half; w++) lk__level_make(a, w, SIDE / 2, &r->half[w]);
+    r->have_half = true;
+    lk__level half;
+    lk__level_make(b, false, SIDE / 2, &half);
+    double straight = plain ? likeness(s, r, other, &half, 0) : 0;
+    double turned = mirrored ? likeness(s, r, other, &half, 1) : 0;
     lk_copy copy = {r->index, other, fmax(straight, turned), turned > straight};
     if (copy.likeness >= s->least) keep(out, copy);
 }

@@ -80,7 +80,7 @@ faults_copy() {
 # faults_score KIND [OTHER_KIND...]: of found.tsv (likeness data check --tsv), counting OTHER_KINDs as KIND. Sets made,
 # found, told, true: made faults, those found, findings, those of a made fault (or of one noted as also-KIND). Prints them, and the recall by `how`.
 faults_score() {
-    kind=$1
+    kind=${1%% *}
     awk -F'\t' -v kinds="$*" '
         BEGIN { n = split(kinds, k, " "); for (i = 1; i <= n; i++) wanted[k[i]] = 1; kind = k[1]; whole = kind ~ /people|person/ }
         FNR == NR && $1 == "also-" kind { also[$2] = 1 }
