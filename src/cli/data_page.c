@@ -34,21 +34,19 @@ static void write_person(page *p, size_t person) {
     fputs("</span>", p->out);
 }
 
-/* The photo, and `more` of the same person spread over the folder, to compare with. */
-static void write_group(page *p, size_t photo, size_t person, size_t more) {
+/* One or two photos of a person, and `more` spread over the folder, to compare with. */
+static void write_group(page *p, size_t person, size_t photo, size_t second, size_t more) {
     fputs("<div>", p->out);
     write_person(p, person);
     fputs("<div style=\"display:flex;gap:6px;flex-wrap:wrap;margin-top:4px\">\n", p->out);
     if (photo != DATA_NONE) write_photo(p, photo);
-    if (person != DATA_NONE) {
-        const data_person *who = &p->set->people[person];
-        size_t shown = 0;
-        for (size_t i = 0; i < who->count && shown < more; i++) {
-            size_t at = who->first + (i * (1 + who->count / (more + 1))) % who->count;
-            if (at == photo || p->set->photos[at].status != LK_OK || p->set->photos[at].copy) continue;
-            write_photo(p, at);
-            shown++;
-        }
+    if (second != DATA_NONE) write_photo(p, second);
+    const data_person *who = person == DATA_NONE ? NULL : &p->set->people[person];
+    for (size_t i = 0, shown = 0; who && i < who->count && shown < more; i++) {
+        size_t at = who->first + (i * (1 + who->count / (more + 1))) % who->count;
+        if (at == photo || p->set->photos[at].status != LK_OK || p->set->photos[at].copy) continue;
+        write_photo(p, at);
+        shown++;
     }
     fputs("</div></div>\n", p->out);
 }
@@ -76,11 +74,11 @@ static void write_finding(page *p, const data_finding *item) {
         svg_text_write(p->out, item->path);
         fputs("</span>\n", p->out);
     } else {
-        write_group(p, item->photo, item->person, more_of(item->kind, false));
+        bool one = item->other_person == DATA_NONE || item->other_person == item->person;
+        write_group(p, item->person, item->photo, one ? item->other_photo : DATA_NONE,
+                    more_of(item->kind, false));
+        if (!one) write_group(p, item->other_person, item->other_photo, DATA_NONE, more_of(item->kind, true));
     }
-    if (item->other_photo != DATA_NONE)
-        write_group(p, item->other_photo, item->other_person == item->person ? DATA_NONE : item->other_person,
-                    more_of(item->kind, true));
     fputs("</div>\n<p class=\"muted small\" style=\"margin:6px 0 0;max-width:none;overflow-wrap:anywhere\">",
           p->out);
     svg_text_write(p->out, item->reason);

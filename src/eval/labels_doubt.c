@@ -101,12 +101,17 @@ static void learn_law(const double *sorted, double *weight, size_t n, const doub
                       double scale_least, law *l) {
     enum { PASSES = 5 };
     static const double quartile = 0.7064, kernel = 0.3; /* of Student's t; of the scale */
+    /* Where a fifth are bad, the upper quartile is theirs; the lower one is still that of the good. Good values had
+     * an upper quartile 0.5 to 1.25 times as far from the median as the lower one. */
+    static const double skew_most = 1.25;
     double of_good[BINS], of_bad[BINS], high = sorted[n - 1];
     for (size_t i = 0; i < m; i++) high = fmax(high, bad[i]);
     for (size_t i = 0; i < n; i++) weight[i] = 1;
     for (int pass = 0; pass < PASSES; pass++) {
         double median = quantile(sorted, weight, n, 0.5);
-        double scale = fmax((quantile(sorted, weight, n, 0.75) - median) / quartile, scale_least);
+        double above = quantile(sorted, weight, n, 0.75) - median;
+        double below = median - quantile(sorted, weight, n, 0.25);
+        double scale = fmax(fmin(above, skew_most * below) / quartile, scale_least);
         l->x = (axis){median, (high + scale - median) / BINS};
         density_of_bad(&l->x, kernel * scale, bad, m, of_bad);
         for (int b = 0; b < BINS; b++) of_good[b] = density_of_good(centre_of(&l->x, b), median, scale);
