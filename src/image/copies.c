@@ -17,8 +17,8 @@ enum { SIDE = LK_SIGNATURE_SIDE, PIXELS = SIDE * SIDE, ROWS = 256 };
 
 /* How far the signs of a copy may be, and how alike the thumbnails must be before one is laid over the other.
  */
-enum { BITS_MOST = 48 };
-static const float coarse_least = 0.7F;
+enum { BITS_MOST = 50 };
+static const float coarse_least = 0.65F;
 
 #if defined(__x86_64__) && defined(__GNUC__) && !defined(LK_NO_CLONES)
 #define CLONES __attribute__((target_clones("arch=x86-64-v3", "default"))) /* v3 counts bits in one step */
