@@ -49,6 +49,7 @@ int cmd_watch(int argc, char **argv);
 int cmd_gallery(int argc, char **argv);
 int cmd_synth(int argc, char **argv);
 int cmd_report(int argc, char **argv);
+int cmd_data(int argc, char **argv);
 int cmd_export(int argc, char **argv);
 int cmd_nets(int argc, char **argv);
 
@@ -396,6 +397,10 @@ typedef struct cli_embedding {
     const cli_photo *photos;
     size_t count;
     cli_faces_fn fn;
+    /* Called before, on a worker's thread, with the decoded photo, or NULL and why there is none. May be
+     * NULL.
+     */
+    void (*seen)(void *context, size_t photo, const lk_image *image, const lk_error *why);
     void *context;
     cli_bad *bad;
 } cli_embedding;

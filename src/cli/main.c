@@ -25,6 +25,7 @@ static const verb verbs[] = {
     {"watch", cmd_watch, "who is seen in a video, at an address or by a camera"},
     {"gallery", cmd_gallery, "list, remove, describe what a gallery holds"},
     {"synth", cmd_synth, "draw people who do not exist, to train or to show"},
+    {"data", cmd_data, "what ruins training in folders of people: copies, wrong labels"},
     {"report", cmd_report, "an HTML page of training curves, ROC and suspects"},
     {"export", cmd_export, "a model as an ONNX file, for other programs"},
     {"nets", cmd_nets, "the nets that train knows"},

@@ -119,6 +119,7 @@ static lk_status photo_crops(const run *r, int worker, size_t photo, const lk_im
 static void photo_work(const run *r, int worker, size_t photo, outcome *o, lk_image ***crops) {
     lk_image *image = NULL;
     o->status = lk_image_load(r->e->photos[photo].path, &image, &o->why);
+    if (r->e->seen) r->e->seen(r->e->context, photo, image, &o->why);
     if (o->status == LK_OK) o->status = photo_crops(r, worker, photo, image, o, crops);
     if (o->status == LK_OK && o->faces.whole) o->faces.count = 1;
     lk_image_free(image);

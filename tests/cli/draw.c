@@ -6,6 +6,9 @@
  *   draw scene FILE WIDTH HEIGHT [PHOTO X Y WIDTH]...
  *                                   a wall with photos on it, each scaled to its width, cut at the border
  *   draw grey PHOTO FILE            without colour
+ *   draw again PHOTO FILE QUALITY SCALE CROP LIGHT MIRROR
+ *                                   the same picture: JPEG quality, size, share cut off at its borders, factor of
+ *                                   brightness, 1: mirrored
  *   draw lying PHOTO FILE.jpg       on its side, and EXIF says so */
 #include "likeness/likeness.h"
 
@@ -123,6 +126,34 @@ static int draw_scene(const char *path, int width, int height, char **photos, in
     return status == LK_OK ? 0 : fail(&err);
 }
 
+/* More is cut from the left and the top than from the right and the bottom, as by hand. */
+static int draw_again(char **argument) {
+    int quality = atoi(argument[2]), mirror = atoi(argument[6]);
+    double scale = atof(argument[3]), crop = atof(argument[4]), light = atof(argument[5]);
+    lk_image *photo = NULL, *cut = NULL, *made = NULL;
+    lk_error err;
+    if (lk_image_load(argument[0], &photo, &err) != LK_OK) return fail(&err);
+    double w = lk_image_width(photo), h = lk_image_height(photo);
+    int width = (int)(w * (1 - crop) * scale + 0.5), height = (int)(h * (1 - crop) * scale + 0.5);
+    lk_crop inner = {.x = w * crop * 0.7, .y = h * crop * 0.6, .width = w * (1 - crop), .height = h * (1 - crop)};
+    lk_status status = lk_image_crop(photo, inner, width, height, &cut, &err);
+    uint8_t *pixels = status == LK_OK ? malloc(3 * (size_t)width * (size_t)height) : NULL;
+    for (int y = 0; pixels && y < height; y++)
+        for (int x = 0; x < width; x++)
+            for (int c = 0; c < 3; c++) {
+                int from = mirror ? width - 1 - x : x;
+                double value = light * lk_image_pixels(cut)[3 * (y * width + from) + c];
+                pixels[3 * (y * width + x) + c] = (uint8_t)(value > 255 ? 255 : value);
+            }
+    if (status == LK_OK) status = pixels ? lk_image_new(width, height, pixels, 0, &made, &err) : LK_NO_MEMORY;
+    if (status == LK_OK) status = lk_image_save(made, argument[1], quality, &err);
+    free(pixels);
+    lk_image_free(photo);
+    lk_image_free(cut);
+    lk_image_free(made);
+    return status == LK_OK ? 0 : fail(&err);
+}
+
 static int draw_grey(const char *photo, const char *path) {
     lk_image *image = NULL;
     lk_error err;
@@ -172,9 +203,10 @@ int main(int argc, char **argv) {
     if (argc >= 5 && argc % 4 == 1 && strcmp(argv[1], "scene") == 0)
         return draw_scene(argv[2], atoi(argv[3]), atoi(argv[4]), argv + 5, (argc - 5) / 4);
     if (argc == 4 && strcmp(argv[1], "grey") == 0) return draw_grey(argv[2], argv[3]);
+    if (argc == 9 && strcmp(argv[1], "again") == 0) return draw_again(argv + 2);
     if (argc == 4 && strcmp(argv[1], "lying") == 0) return draw_lying(argv[2], argv[3]);
     fprintf(stderr,
             "usage: draw people DIR PEOPLE PHOTOS | huge FILE | scene FILE WIDTH HEIGHT [PHOTO X Y WIDTH]... "
-            "| grey PHOTO FILE | lying PHOTO FILE\n");
+            "| grey PHOTO FILE | lying PHOTO FILE | again PHOTO FILE QUALITY SCALE CROP LIGHT MIRROR\n");
     return 2;
 }
