@@ -303,7 +303,7 @@ static void on_look(void *context, const lk_train_look *look) {
 /* The page is rank 0's. */
 static int begin_page(train_options *o) {
     if (!o->page || !o->first) return CLI_OK;
-    report_run_options page = {o->page, o->train.recipe, mining_names[o->train.mining],
+    report_run_options page = {o->page, o->train.recipe, cli_mining_names[o->train.mining],
                                optimizer_names[o->train.optimizer], &o->train};
     o->train.look = on_look;
     return report_run_begin(&page, &o->run);
