@@ -5,7 +5,7 @@
     trained_people.py DIR... [--exclude FILE]...           prints it
 
 DIR and --exclude are those of `likeness train`: DIR/PERSON/PHOTO, and names left out, one a line. Listed are the people
-who have two photos or more over all DIRs: they are trained on or kept for validation (docs/formats.md). Only
+who have two photos or more over all DIRs (--least): they are trained on or kept for validation (docs/formats.md). Only
 metadata changes: arrays, net and so the fingerprint stay as they are, to the byte.
 """
 import argparse
@@ -22,7 +22,7 @@ def wanted(folder):
     return (entry for entry in os.scandir(folder) if not entry.name.startswith(b"."))
 
 
-def people(folders, excludes):
+def people(folders, excludes, least):
     photos = collections.Counter()
     for folder in folders:
         for person in filter(os.DirEntry.is_dir, wanted(os.fsencode(folder))):
@@ -31,7 +31,7 @@ def people(folders, excludes):
     for path in excludes:
         with open(path, "rb") as file:
             out.update(line for line in file.read().splitlines() if not line.startswith(b"#"))
-    return [name for name, count in photos.items() if count >= 2 and name not in out]
+    return [name for name, count in photos.items() if count >= least and name not in out]
 
 
 def listed(names):
@@ -59,9 +59,10 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("paths", nargs="+", metavar="MODEL|DIR")
     parser.add_argument("--exclude", action="append", default=[], metavar="FILE")
+    parser.add_argument("--least", type=int, default=2, metavar="N", help="photos of a person; scripts/distill learns from 1")
     given = parser.parse_args()
     model = given.paths[0] if os.path.isfile(given.paths[0]) else None
-    value = listed(people(given.paths[1 if model else 0 :], given.exclude))
+    value = listed(people(given.paths[1 if model else 0 :], given.exclude, given.least))
     if model:
         write(model, value)
         print(f"{model}: {len(value) // 12} people")

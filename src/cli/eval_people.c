@@ -2,6 +2,7 @@
  * which group a person is of. */
 #include "eval.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,14 +22,28 @@ static int trained_on(const lk_model *model, const char *name) {
     return whole ? whole : lk_model_trained_on(model, base_name(name));
 }
 
-/* Names of a set that the model knows join `found`, each once. */
-static void find_trained(const lk_model *model, const eval_set *set, json_t *found) {
+/* "001" and "s1" are folders in many sets, and of other people in each. */
+static bool tells_who(const char *name) {
+    int letters = 0;
+    for (; *name; name++) letters += isalpha((unsigned char)*name) || (unsigned char)*name >= 0x80;
+    return letters >= 2;
+}
+
+/* Names of a set that the model knows join `found`, each once; the value is the number of those that tell
+ * nothing. */
+static size_t find_trained(const lk_model *model, const eval_set *set, json_t *found) {
+    size_t numbers = 0;
     for (size_t i = 0; i < set->names; i++)
         if (trained_on(model, set->name[i]) == 1) {
+            if (!tells_who(base_name(set->name[i]))) {
+                numbers++;
+                continue;
+            }
             json_t *name = cli_json_text(base_name(set->name[i]));
             json_object_set_new(found, json_string_value(name), json_true());
             json_decref(name);
         }
+    return numbers;
 }
 
 static void say_trained(const eval_model *m, bool refused) {
@@ -59,8 +74,13 @@ int eval_people_check(eval_run *r) {
         eval_model *m = &r->models[i];
         if (lk_model_trained_on(m->model, "") < 0) continue;
         m->trained = json_object();
-        find_trained(m->model, &r->verify, m->trained);
-        find_trained(m->model, &r->closed, m->trained);
+        size_t numbers = find_trained(m->model, &r->verify, m->trained);
+        size_t more = find_trained(m->model, &r->closed, m->trained);
+        if (more > numbers) numbers = more; /* often one folder for both */
+        if (numbers)
+            cli_say("%s: %zu people here have the names of people it was trained on, but names like 001 tell "
+                    "nobody apart: taken for others",
+                    m->path, numbers);
         if (json_object_size(m->trained) == 0) continue;
         say_trained(m, !o->trained_people_ok);
         if (!o->trained_people_ok) code = CLI_INPUT;

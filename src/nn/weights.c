@@ -1,4 +1,5 @@
 /* weights.c: the named arrays of a net, in one block for values and one for gradients. */
+#include "nn/half.h"
 #include "nn/net.h"
 
 #include <math.h>
@@ -103,23 +104,37 @@ lk__param *lk__weights_find(const lk__weights *w, int layer, const char *what) {
     return NULL;
 }
 
+/* Value j of a tensor, whatever it is kept in. */
+static float value_at(const lk__tensor *t, size_t j) {
+    if (t->dtype == LK__F32) return ((const float *)t->data)[j];
+    uint16_t bits = ((const uint16_t *)t->data)[j];
+    if (t->dtype == LK__F16) return lk__half_to_float(bits);
+    uint32_t upper = (uint32_t)bits << 16; /* bf16 */
+    float value;
+    memcpy(&value, &upper, sizeof value);
+    return value;
+}
+
 lk_status lk__weights_read(lk__weights *w, const lk__tensors *from, const char *file, lk_error *err) {
     for (int pass = 0; pass < 2; pass++) /* check all before the first is changed */
         for (int i = 0; i < w->count; i++) {
             lk__param *p = &w->items[i];
             const char *name = p->name;
             const lk__tensor *t = lk__tensors_find(from, name);
-            bool same = t && t->dtype == LK__F32 && t->dims == p->dims;
+            bool same = t && (t->dtype == LK__F32 || t->dtype == LK__F16 || t->dtype == LK__BF16) &&
+                        t->dims == p->dims;
             for (int d = 0; same && d < p->dims; d++) same = t->shape[d] == p->shape[d];
             if (!same)
                 return lk__fail(err, LK_MISMATCH, "%s: tensor '%s' is %s; is this a model of another net?",
                                 file, name, t ? "of another shape or type" : "missing");
-            const float *value = t->data;
-            for (size_t j = 0; pass == 0 && j < p->count; j++)
-                if (!isfinite(value[j]) || (value[j] < 0 && ends_with(name, ".variance")))
+            bool no_minus = ends_with(name, ".variance");
+            for (size_t j = 0; j < p->count; j++) {
+                float value = value_at(t, j);
+                if (!isfinite(value) || (value < 0 && no_minus))
                     return lk__fail(err, LK_FORMAT, "%s: tensor '%s' holds a value that cannot be: %g", file,
-                                    name, (double)value[j]);
-            if (pass == 1) memcpy(p->value, value, p->count * sizeof(float));
+                                    name, (double)value);
+                if (pass == 1) p->value[j] = value;
+            }
         }
     return LK_OK;
 }

@@ -14,6 +14,12 @@ done
 run 0 export model.safetensors --output=again.onnx
 cmp -s model.onnx again.onnx || fail 'the same model, other bytes'
 
+run 0 export model.safetensors -o half.safetensors
+[ "$(stat -c %s half.safetensors)" -lt "$(stat -c %s model.safetensors)" ] || fail 'half is no smaller'
+cp model.safetensors before
+run 2 export model.safetensors -o ./model.safetensors
+cmp -s model.safetensors before || fail 'the model was replaced'
+
 run 3 export absent.safetensors -o x.onnx
 err_has 'absent.safetensors'
 missing x.onnx

@@ -65,6 +65,48 @@ static void test_round_trip(void **state) {
     lk__weights_free(&weights);
 }
 
+/* At half the size: settings and small arrays as they were, the rest to 11 bits; and that again is the same.
+ */
+static void test_half(void **state) {
+    (void)state;
+    static lk__spec spec;
+    lk__weights weights;
+    draw_weights(NET, 3, &spec, &weights);
+    const lk__meta note = {"recipe", "likeness train"};
+    const char *path = at("whole.safetensors"), *half = at("half.safetensors"),
+               *again = at("again.safetensors");
+    assert_int_equal(lk__model_write(path, NET, &weights, 0.25, (lk_crop){.centre = 1}, true, &note, 1, NULL),
+                     LK_OK);
+    lk_model *m = open_model(path);
+    assert_int_equal(lk_model_export_half(m, half, NULL), LK_OK);
+    lk_model *h = open_model(half);
+    assert_string_equal(lk_model_metadata(h, "recipe"), note.value);
+    assert_true(lk_model_aligned(h) && fabs(lk_model_threshold(h) - 0.25) < 1e-9);
+    assert_string_not_equal(lk_model_fingerprint(h), lk_model_fingerprint(m));
+    bool changed = false;
+    for (int i = 0; i < weights.count; i++)
+        for (size_t j = 0; j < weights.items[i].count; j++) {
+            float was = m->weights.items[i].value[j], is = h->weights.items[i].value[j];
+            if (weights.items[i].dims < 2) assert_true(!(was < is) && !(is < was));
+            assert_true(fabsf(is - was) <= fabsf(was) * 0x1p-11f + 0x1p-25f);
+            changed |= was < is || is < was;
+        }
+    assert_true(changed);
+    assert_int_equal(lk_model_export_half(h, again, NULL), LK_OK);
+    lk_model *a = open_model(again);
+    assert_string_equal(lk_model_fingerprint(a), lk_model_fingerprint(h));
+    lk_model_free(a);
+    lk_model_free(h);
+    /* A weight that does not fit: nothing is written. */
+    lk_error err;
+    m->weights.items[0].value[0] = 7e4f;
+    assert_int_equal(lk_model_export_half(m, at("large.safetensors"), &err), LK_TOO_LARGE);
+    assert_non_null(strstr(err.message, "large.safetensors"));
+    assert_int_equal(lk_model_open(at("large.safetensors"), &h, NULL), LK_NOT_FOUND);
+    lk_model_free(m);
+    lk__weights_free(&weights);
+}
+
 /* Net and weights make the fingerprint, nothing else; and it stays the same from version to version. */
 static void test_fingerprint(void **state) {
     (void)state;
@@ -181,7 +223,7 @@ static void test_tensors_refused(void **state) {
     }
     const lk__tensor wide = {.dtype = LK__F32, .dims = 1, .shape = {4}, .bytes = 16};
     const lk__tensor deep = {.dtype = LK__F32, .dims = 2, .shape = {16, 1}, .bytes = 64};
-    const lk__tensor half = {.dtype = LK__BF16, .dims = 1, .shape = {16}, .bytes = 32};
+    const lk__tensor half = {.dtype = LK__I8, .dims = 1, .shape = {16}, .bytes = 16};
     write_changed(path, sound, 2, -1, 1, &wide);
     refuse(path, LK_FORMAT, "00.conv.bias");
     write_changed(path, sound, 2, -1, 1, &deep);
@@ -258,6 +300,7 @@ static void test_unwritable(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_round_trip, scratch_setup, scratch_teardown),
+        cmocka_unit_test_setup_teardown(test_half, scratch_setup, scratch_teardown),
         cmocka_unit_test_setup_teardown(test_fingerprint, scratch_setup, scratch_teardown),
         cmocka_unit_test_setup_teardown(test_metadata_refused, scratch_setup, scratch_teardown),
         cmocka_unit_test_setup_teardown(test_tensors_refused, scratch_setup, scratch_teardown),

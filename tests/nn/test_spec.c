@@ -153,6 +153,8 @@ static void test_ready_nets(void **state) {
         double gflop, params; /* as documented */
     } nets[] = {{"small", 64, 64, 128, 0.14, 1.1e6},
                 {"face", 112, 112, 128, 0.44, 1.1e6},
+                {"face-small", 112, 112, 128, 0.66, 1.44e6},
+                {"face-tiny", 112, 112, 128, 0.14, 0.296e6},
                 {"mobilefacenet", 112, 112, 128, 0.44, 1.0e6},
                 {"resnet", 112, 96, 128, 1.39, 0},
                 {"vgg", 64, 64, 128, 0.14, 0}};
