@@ -197,7 +197,7 @@ static void write_histogram(FILE *out, const report_evals *e, size_t i) {
                                  .y_low = 0,
                                  .y_high = NAN,
                                  .marks = &mark,
-                                 .mark_count = isfinite(threshold)},
+                                 .mark_count = isfinite(threshold) ? 1 : 0},
                        .spoken = spoken_histogram(eval, threshold),
                        .evals = e};
     if (first < last) {
