@@ -39,8 +39,8 @@ typedef struct lk_trial {
 } lk_trial;
 
 /* Intervals are percentiles (95 %) of a bootstrap over people, not over pairs: the pairs of one person hang
- * together (Bolle, Ratha & Pankanti 2004). People are drawn with repeats, a person `c` times; a pair of one person
- * counts c times, a pair of two c * d times. */
+ * together (Bolle, Ratha & Pankanti 2004). People are drawn with repeats, a person `c` times; a pair of one
+ * person counts c times, a pair of two c * d times. */
 typedef struct lk_bootstrap {
     int replicates; /* 0: no intervals */
     uint64_t seed;
@@ -106,14 +106,15 @@ typedef struct lk_mistake {
 } lk_mistake;
 /* different (m), same (m); how many there are in *different_count, *same_count. */
 LK_API lk_status lk_mistakes_find(const lk_trial *trial, size_t m, lk_mistake *different,
-                                  size_t *different_count, lk_mistake *same, size_t *same_count, lk_error *err);
+                                  size_t *different_count, lk_mistake *same, size_t *same_count,
+                                  lk_error *err);
 
 /* Can a cosine be read as a probability? The fit is logistic, of each fold on the other folds (one fold: on
  * itself, which flatters); same and different are given equal weight, whatever their numbers. */
 enum { LK_CALIBRATION_BINS = 10 };
 typedef struct lk_calibration {
     double slope, intercept; /* p = 1 / (1 + exp(-(slope cosine + intercept))), of all pairs */
-    double cllr, cllr_min;   /* bits a pair (Brummer & du Preez 2006): of that fit; of the best monotone one */
+    double cllr, cllr_min; /* bits a pair (Brummer & du Preez 2006): of that fit; of the best monotone one */
     struct {
         size_t pairs;
         double predicted, observed; /* mean probability told; share of same, weighted as in the fit */
@@ -129,8 +130,8 @@ LK_API lk_status lk_calibration_measure(const lk_trial *trial, const lk_bootstra
 typedef struct lk_reject_point {
     double rejected, missed; /* shares of the same pairs */
 } lk_reject_point;
-/* quality (photos); points (steps + 1) at 0, 1/steps .. (steps-1)/steps and the last repeated where nothing is
- * left: *count points are given. EMPTY: too few different pairs for that FAR. */
+/* quality (photos); points (steps + 1) at 0, 1/steps .. (steps-1)/steps and the last repeated where nothing
+ * is left: *count points are given. EMPTY: too few different pairs for that FAR. */
 LK_API lk_status lk_reject_measure(const lk_trial *trial, const float *quality, double far, size_t steps,
                                    lk_reject_point *points, size_t *count, lk_error *err);
 
@@ -139,7 +140,7 @@ LK_API lk_status lk_reject_measure(const lk_trial *trial, const float *quality, 
 enum { LK_NO_GROUP = -1 };
 typedef struct lk_group {
     size_t people, same, different;
-    double tar, far, accuracy; /* NaN: no such pairs */
+    double tar, far, accuracy;                                 /* NaN: no such pairs */
     lk_interval tar_interval, far_interval, accuracy_interval; /* without a bootstrap: Wilson's */
 } lk_group;
 /* group (photos): 0 .. groups - 1 or LK_NO_GROUP; out (groups). */
@@ -162,9 +163,9 @@ LK_API lk_status lk_identification_measure(const float *gallery, const size_t *g
                                            lk_identification *out, lk_error *err);
 LK_API void lk_identification_free(lk_identification *identification);
 
-/* Rank-1 with 1, 2, 3 .. photos of each person enrolled: the same people (those with more than `most` photos),
- * and the same probes (what is left after `most`), so that only the number differs. rank1 (most). EMPTY: fewer
- * than 2 such people. trial->pairs is not looked at, here and below. */
+/* Rank-1 with 1, 2, 3 .. photos of each person enrolled: the same people (those with more than `most`
+ * photos), and the same probes (what is left after `most`), so that only the number differs. rank1 (most).
+ * EMPTY: fewer than 2 such people. trial->pairs is not looked at, here and below. */
 LK_API lk_status lk_enrolled_measure(const lk_trial *trial, size_t most, uint64_t seed, double *rank1,
                                      size_t *people, size_t *probes, lk_error *err);
 
@@ -182,8 +183,8 @@ typedef struct lk_open_set {
     double fnir_at_fpir[LK_FPIR_COUNT], threshold_at_fpir[LK_FPIR_COUNT]; /* NaN: too few strangers to say */
     lk_interval fnir_interval[LK_FPIR_COUNT]; /* over the repeats' spread; NaN for one */
 } lk_open_set;
-/* `people` drawn at random are enrolled, with `enrolled` photos each (0: half), and all photos of the others are
- * strangers; `repeats` draws. EMPTY: fewer people with 2 photos than asked for, or no strangers. */
+/* `people` drawn at random are enrolled, with `enrolled` photos each (0: half), and all photos of the others
+ * are strangers; `repeats` draws. EMPTY: fewer people with 2 photos than asked for, or no strangers. */
 LK_API lk_status lk_open_set_measure(const lk_trial *trial, size_t people, size_t enrolled, int repeats,
                                      uint64_t seed, lk_open_set *out, lk_error *err);
 LK_API void lk_open_set_free(lk_open_set *open_set);
@@ -196,8 +197,8 @@ typedef enum lk_map_kind {
 } lk_map_kind;
 /* vectors (n, dim) -> xy (n, 2), centred, the furthest at distance 1. The same seed gives the same map on any
  * number of threads. INVALID: fewer than 3. */
-LK_API lk_status lk_map_make(const float *vectors, size_t n, int dim, lk_map_kind kind, uint64_t seed, float *xy,
-                             lk_error *err);
+LK_API lk_status lk_map_make(const float *vectors, size_t n, int dim, lk_map_kind kind, uint64_t seed,
+                             float *xy, lk_error *err);
 
 #ifdef __cplusplus
 }
