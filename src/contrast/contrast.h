@@ -52,10 +52,10 @@ void lk__cosines(const lk__batch *batch, float *cosine);
 size_t lk__triplets_max(const lk__batch *batch);
 size_t lk__mine(lk_mining mining, const lk__batch *batch, const float *distance, uint64_t seed,
                 lk__triplet *out);
-/* Distance-weighted mining: a negative of an anchor whose label is `own`, drawn by its distance (n); there is
- * at least one. */
-size_t lk__draw_by_distance(const float *distance, const uint32_t *label, size_t n, uint32_t own, int dim,
-                            lk__random *random);
+/* Distance-weighted mining: draws the negatives of these triplets of one anchor by their distance (n) from
+ * it; there is at least one. */
+void lk__draw_by_distance(const lk__batch *batch, const float *distance, lk__random *random,
+                          lk__triplet *triplets, size_t count);
 
 /* What a loss is given beside the batch. */
 typedef struct lk__loss_options {

@@ -1,9 +1,9 @@
 /* contrastive.c: pairs pulled to distance 0, or pushed to a distance.
  *
- *   l_a = mean over positives p of 1/2 |a - p|_2^2  +  mean over active negatives n of 1/2 (margin - |a -
- * n|_2)^2
+ *   l_a = mean over positives p of         1/2 |a - p|_2^2
+ *       + mean over active negatives n of  1/2 (margin - |a - n|_2)^2        active: |a - n| < margin
  *
- * active: |a - n| < margin. Hadsell, Chopra & LeCun, "Dimensionality Reduction by Learning an Invariant
+ * Hadsell, Chopra & LeCun, "Dimensionality Reduction by Learning an Invariant
  * Mapping", 2006, equation 4. The paper adds all pairs up; in a batch of P people x K photos there are (P-1)
  * K / (K-1) times as many negatives as positives, so each kind is averaged by itself, and of the negatives
  * those that have a loss, as the triplet loss does. Margin 1: two unrelated unit vectors are 1.41 apart.

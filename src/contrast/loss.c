@@ -5,7 +5,7 @@
 
 #define NONE NAN
 
-static const lk__loss LOSSES[] = {
+static const lk__loss losses[] = {
     [LK_LOSS_TRIPLET] = {{"triplet", 0.3, NONE, LK_MINING_BATCH_HARD}, .triplet = lk__triplet_hinge},
     [LK_LOSS_TRIPLET_SOFT] = {{"triplet-soft", NONE, NONE, LK_MINING_BATCH_HARD},
                               .triplet = lk__triplet_soft},
@@ -27,7 +27,7 @@ static const lk__loss LOSSES[] = {
 
 const lk__loss *lk__loss_of(lk_loss loss) {
     size_t i = (size_t)loss;
-    return i < sizeof LOSSES / sizeof *LOSSES ? &LOSSES[i] : NULL;
+    return i < sizeof losses / sizeof *losses ? &losses[i] : NULL;
 }
 
 const lk_loss_info *lk_loss_about(lk_loss loss) {

@@ -5,7 +5,7 @@
  * longer changes fast gives a photo nearly the vector it gave it some hundred batches ago, so the last
  * vectors are kept in a queue, first in, first out, and serve as negatives and positives. Nothing is learned
  * through them: no gradient goes where there is no photo any more. So the queue is of use only after the
- * network has slowed down, and a start is part of the method (the paper's 1000 steps).
+ * network has slowed down, and a start is part of the method (1000 steps in the authors' code).
  *
  * Different here: the paper adds the loss of the batch by itself to that against the queue, the batch in it;
  * here there is one loss over both, which lie side by side. And miners that take every pair (a, p) take the

@@ -88,10 +88,11 @@ static void hardest(const view *v, size_t *positive, size_t *negative) {
     }
 }
 
-static size_t negative_of(lk_mining mining, const view *v, size_t positive, int dim, lk__random *random) {
+/* Of a pair; distance-weighted mining draws those of all its anchor's pairs after. */
+static size_t negative_of(lk_mining mining, const view *v, size_t positive, lk__random *random) {
     if (mining == LK_MINING_RANDOM) return random_negative(v, random);
     if (mining == LK_MINING_SEMI_HARD) return semi_hard_negative(v, positive);
-    return lk__draw_by_distance(v->distance, v->label, v->n, v->label[v->a], dim, random);
+    return v->any_negative;
 }
 
 static lk__triplet triplet(const view *v, size_t positive, size_t negative) {
@@ -113,10 +114,13 @@ size_t lk__mine(lk_mining mining, const lk__batch *b, const float *distance, uin
         }
         /* Each anchor has a stream of its own: whoever mines it finds the same. */
         lk__random random = lk__random_stream(seed, v.a, 0, 0);
+        size_t first = count;
         for (size_t p = 0; p < b->n - b->others; p++) {
             if (p == v.a || b->label[p] != b->label[v.a]) continue;
-            out[count++] = triplet(&v, p, negative_of(mining, &v, p, b->dim, &random));
+            out[count++] = triplet(&v, p, negative_of(mining, &v, p, &random));
         }
+        if (mining == LK_MINING_DISTANCE_WEIGHTED)
+            lk__draw_by_distance(b, v.distance, &random, out + first, count - first);
     }
     return count;
 }

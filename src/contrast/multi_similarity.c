@@ -6,10 +6,9 @@
  *   kept: c_n > (least c_p) - margin,   c_p < (greatest c_n) + margin
  *
  * c: cosine to the anchor. Wang et al., "Multi-Similarity Loss with General Pair Weighting for Deep Metric
- * Learning", 2019, equations 15 (loss), 11 and 12 (what is kept; the paper's epsilon, 0.1, is the margin
- * here); alpha = 2, beta = 1 / temperature = 50. lambda is 1 in the paper and 0.5 in its released code, which
- * is taken: with 1 the negatives of unit vectors have nearly no weight left. What is kept is held constant in
- * the gradient. */
+ * Learning", 2019: the loss, and what is kept (the paper's epsilon, 0.1, is the margin here); alpha = 2, beta
+ * = 1 / temperature = 50. lambda is 1 in the paper and 0.5 in its released code, which is taken: with 1 the
+ * negatives of unit vectors have nearly no weight left. What is kept is held constant in the gradient. */
 #include "contrast/contrast.h"
 
 #include <math.h>

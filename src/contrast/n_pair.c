@@ -3,7 +3,7 @@
  *   l_a = mean over positives p of  -ln( e^(c_p/t) / (e^(c_p/t) + sum over negatives n of e^(c_n/t)) )
  *
  * c: cosine to the anchor, t: temperature. Sohn, "Improved Deep Metric Learning with Multi-class N-pair Loss
- * Objective", 2016, equation 6, is this with t = 1 and vectors of any length, held back by a penalty; van den
+ * Objective", 2016, is this with t = 1 and vectors of any length, held back by a penalty; van den
  * Oord, Li & Vinyals, "Representation Learning with Contrastive Predictive Coding", 2018, equation 4, derive
  * it as a bound on mutual information and name it InfoNCE; unit vectors and a temperature are from Chen et
  * al., "A Simple Framework for Contrastive Learning" (SimCLR), 2020, equation 1, where 0.1 was the best of

@@ -3,7 +3,7 @@
  *   l_a = mean over positives p of  -ln( e^(c_p/t) / sum over all x but a of e^(c_x/t) )
  *
  * c: cosine to the anchor, t: temperature. Khosla et al., "Supervised Contrastive Learning", 2020, equation 2
- * (the mean outside the logarithm, which the paper finds better), temperature 0.1 (section 4.4). The paper's
+ * (the mean outside the logarithm, which the paper finds better), temperature 0.1. The paper's
  * projection head, thrown away after training, is not here: what is trained is what is used. Its gradient
  * weighs the positives too: those that are near already are pulled less.
  *

@@ -2,7 +2,7 @@
  *
  *   l(a, p, n) = ln(1 + e^x),   x = |a - p|_2 - |a - n|_2
  *
- * Hermans, Beyer & Leibe, "In Defense of the Triplet Loss for Person Re-Identification", 2017, section 3.2:
+ * Hermans, Beyer & Leibe, "In Defense of the Triplet Loss for Person Re-Identification", 2017:
  * there is no margin to choose, and a triplet that is good enough goes on being pulled apart, ever more
  * weakly. So all triplets are active. The slopes are 1 / (1 + e^-x) and its negative. */
 #include "contrast/contrast.h"

@@ -4,9 +4,10 @@
  *     ├ losses over triplets: distances, mine, gather the triplets of all, loss
  *     └ losses over pairs: cosines, loss, add up the gradients of all
  *
- * A rank has the anchors of its own slice. Of triplets it knows those of all ranks, and has the gradient of
- * its own vectors to the bit as one rank alone would; a table of pairs is too large to gather, so each rank
- * makes its anchors' share in everybody's gradient, and the shares are added up.
+ * A rank gathers the vectors of all and has the anchors of its own slice, so that no rank's work grows with
+ * the square of the batch. Of triplets it gathers those of all, too, and has from them the gradient of its
+ * own vectors to the bit as one rank alone would; a table of pairs is too large for that, so each rank makes
+ * its anchors' share in everybody's gradient, and the shares are added up.
  *
  * Past vectors are looked at from `memory_start` on, and are put away from the first step. Their labels, like
  * all that is drawn, follow from the number of the step: a checkpoint holds the vectors alone. */

@@ -1,16 +1,13 @@
 /* train.c: the training loop.
  *
- *   P people x K photos -> loader (decode, augment, ahead of the net) -> forward -> mine -> triplet loss
- *   -> backward -> step
+ *   P people x K photos -> loader (decode, augment, ahead of the net) -> forward -> loss -> backward -> step
  *
  * Everything random is a function of (seed, step), so the number of the step is the whole random state.
  *
  * Over several ranks (processes, options->ranks) every step is one batch of all of them. Each knows which
- * photos make it, reads and runs its own slice, and gathers the vectors of all; it mines the triplets of its
- * own anchors among all of them, gathers the triplets of all, and has from these the loss of the whole batch
- * and the gradient of its own vectors. So a run is the same however the batch is cut, up to rounding, and no
- * rank's work grows with the square of the batch. What depends on a clock or on the user is said by rank 0,
- * which also validates and writes; the others keep step.
+ * photos make it, reads and runs its own slice, and has the loss of the whole batch and the gradient of its
+ * own vectors (objective.c). So a run is the same however the batch is cut, up to rounding. What depends on a
+ * clock or on the user is said by rank 0, which also validates and writes; the others keep step.
  *
  * Differences from Hermans et al. 2017: the first `semi_hard_share` of the run mines semi-hard, because
  * batch-hard from random weights tends to collapse onto one point; the gradient is divided by the active

@@ -9,7 +9,7 @@
 #include <math.h>
 #include <string.h>
 
-enum { MOST = 32, DRAWS = 100000 };
+enum { MOST = 32, DRAWS = 99999 };
 
 /* Wu et al. 2017, equations 3 and 4: min(lambda, 1 / q(d)), as written; 0 beyond 1.4. */
 static double chance(double d, int dim) {
@@ -25,15 +25,19 @@ static double chi_square_most(double freedom) {
     return freedom * pow(1 - v + 3.09 * sqrt(v), 3);
 }
 
-/* Draws against `want` (n), of any sum; labels of the negatives are not `own`. */
-static void check_draws(const float *distance, const uint32_t *label, size_t n, uint32_t own, int dim,
+/* Draws of anchor `a` against `want` (n), of any sum; three at a time, as for three positives. */
+static void check_draws(const float *distance, const uint32_t *label, size_t n, uint32_t a, int dim,
                         const double *want) {
     double seen[MOST] = {0}, total = 0, chi = 0, kinds = 0;
     lk__random r = lk__random_stream(17, (uint64_t)dim, n, 0);
-    for (int k = 0; k < DRAWS; k++) {
-        size_t i = lk__draw_by_distance(distance, label, n, own, dim, &r);
-        assert_true(i < n && label[i] != own);
-        seen[i]++;
+    lk__batch b = {.label = label, .n = n, .dim = dim, .rows = n};
+    for (int k = 0; k < DRAWS; k += 3) {
+        lk__triplet t[3] = {{.a = a, .n = MOST}, {.a = a, .n = MOST}, {.a = a, .n = MOST}};
+        lk__draw_by_distance(&b, distance, &r, t, 3);
+        for (int i = 0; i < 3; i++) {
+            assert_true(t[i].n < n && label[t[i].n] != label[a] && t[i].negative == distance[t[i].n]);
+            seen[t[i].n]++;
+        }
     }
     for (size_t i = 0; i < n; i++) total += want[i];
     for (size_t i = 0; i < n; i++) {
@@ -56,12 +60,12 @@ static void draws_follow_the_density(void **state) {
         uint32_t label[MOST];
         double want[MOST];
         for (size_t i = 0; i < MOST; i++) {
-            label[i] = i % 5 == 2 ? 9 : (uint32_t)(10 + i);
+            label[i] = i % 5 == 2 ? 9 : (uint32_t)(10 + i);            /* of photo 2 */
             distance[i] = 0.2f + 0.05f * (float)i;                     /* 0.2 .. 1.75 */
             if (dims[k] >= 32) distance[i] = 1.25f + 0.01f * (float)i; /* else the nearest is all there is */
             want[i] = label[i] == 9 ? 0 : chance((double)distance[i], dims[k]);
         }
-        check_draws(distance, label, MOST, 9, dims[k], want);
+        check_draws(distance, label, MOST, 2, dims[k], want);
     }
 }
 
@@ -88,9 +92,14 @@ static void extremes(void **state) {
     const float distance[] = {0, 1.39f, 0.7f, NAN, 1.2f}, all_nan[] = {0, NAN, NAN, NAN, NAN};
     const uint32_t label[] = {1, 2, 2, 2, 2};
     lk__random r = lk__random_stream(1, 0, 0, 0);
+    lk__batch b = {.label = label, .n = 5, .dim = 2048, .rows = 1};
     for (int k = 0; k < 1000; k++) {
-        assert_int_equal(lk__draw_by_distance(distance, label, 5, 1, 2048, &r), 2);
-        assert_true(lk__draw_by_distance(all_nan, label, 5, 1, 2048, &r) > 0);
+        lk__triplet t = {.n = 0};
+        lk__draw_by_distance(&b, distance, &r, &t, 1);
+        assert_int_equal(t.n, 2);
+        t.n = 0;
+        lk__draw_by_distance(&b, all_nan, &r, &t, 1);
+        assert_int_not_equal(t.n, 0);
     }
 }
 
