@@ -13,7 +13,6 @@ typedef struct lk__objective {
     const lk__sampler *sampler;
     size_t batch, whole;   /* vectors a step: of this rank, and of all */
     size_t room, dim;      /* places behind the batch: for past vectors, or for classes */
-    lk__batch last;        /* of all ranks, without what lies behind it; for those who look */
     size_t *photo;         /* (whole): scratch */
     uint32_t *label;       /* (whole + room): people; without room just what tells those of a batch apart */
     float *vectors;        /* (whole + room, dim); NULL for one rank without room */

@@ -149,6 +149,19 @@ static lk_status start_loader(trainer *t, lk_error *err) {
     return lk__loader_start(&loader, t->state.step, &t->loader, err);
 }
 
+static lk_status start_look(trainer *t, lk_error *err) {
+    lk__look_options look = {.set = t->people.set,
+                             .sampler = t->sampler,
+                             .loader = t->loader,
+                             .whole = (size_t)t->whole,
+                             .rows = (size_t)t->batch, /* rank 0's are the first */
+                             .photos = t->options->photos,
+                             .dim = t->spec.dim,
+                             .margin = t->options->margin,
+                             .first_step = t->state.step + 1};
+    return lk__look_new(&look, &t->look, err);
+}
+
 static lk_status open_log(trainer *t, lk_error *err) {
     const lk_train_options *o = t->options;
     if (!o->log || rank_of(t) != 0) return LK_OK;
@@ -235,9 +248,7 @@ static lk_status set_up(trainer *t, lk_error *err) {
                 .batch = t->batch, .training = true, .precision = o->precision, .ranks = o->ranks},
             &t->net, err);
         if (status == LK_OK) status = start_loader(t, err);
-        if (status == LK_OK && o->look && rank_of(t) == 0)
-            status = lk__look_new(t->people.set, t->sampler, t->loader, (size_t)t->whole, (size_t)t->batch,
-                                  o->margin, t->state.step + 1, &t->look, err);
+        if (status == LK_OK && o->look && rank_of(t) == 0) status = start_look(t, err);
     }
     return status;
 }
@@ -296,7 +307,7 @@ static lk_status one_step(trainer *t, double part, lk_error *err) {
     lk__triplet_stats stats;
     const float *gradient =
         lk__objective_loss(&t->objective, t->state.step, part, lk__net_forward(t->net), &stats);
-    if (t->look) lk__look_batch(t->look, t->state.step + 1, &t->objective.last);
+    if (t->look) lk__look_batch(t->look, t->state.step + 1, t->objective.all);
     lk__net_backward(t->net, gradient);
     if (o->ranks) o->ranks->sum_finish(o->ranks->context);
     double rate = learning_rate(o, part), norm = lk__optimizer_step(&t->optimizer, &t->weights, rate);
