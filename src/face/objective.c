@@ -169,6 +169,7 @@ static lk__batch batch_of(lk__objective *j, uint64_t step, double part, const fl
         o->ranks->gather(o->ranks->context, vectors, bytes, j->vectors);
     else if (j->vectors)
         memcpy(j->vectors, vectors, bytes);
+    j->all = b.vectors;
     if (!j->room) return b;
     lk__sampler_batch(j->sampler, step, j->photo, j->label);
     if (j->loss->learns == LK__LEARNS_CLASSES) {

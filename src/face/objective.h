@@ -16,6 +16,7 @@ typedef struct lk__objective {
     size_t *photo;         /* (whole): scratch */
     uint32_t *label;       /* (whole + room): people; without room just what tells those of a batch apart */
     float *vectors;        /* (whole + room, dim); NULL for one rank without room */
+    const float *all;      /* (whole, dim): the last batch, of all ranks; valid until the next */
     float *table;          /* (batch, whole + room): distances; or cosines, then slopes */
     float *gradient;       /* (batch, dim); over pairs (whole, dim), with classes (whole + room, dim) */
     lk__triplet *triplets; /* of this rank's anchors; then of all, which is the same for one rank */
