@@ -92,7 +92,7 @@ typedef struct lk_look_triplet {
 /* All of it is valid during the call only. With several ranks the pairs and triplets are those of rank 0's
  * anchors: a fair sample of all, for any rank's people are drawn alike. */
 typedef struct lk_train_look {
-    const lk_train_progress *progress; /* the last one that was told */
+    const lk_train_progress *progress; /* the last one that was told; validation_accuracy as of now */
     const lk_error *end; /* NULL while it goes on; then how it ended: LK_OK, LK_STOPPED, LK_DIVERGED, ... */
     /* Of the steps from first_step to last_step, the last one or two times look_minutes: all pairs of each
      * batch by their L2 distance, in equal bins from 0 to 2; and the triplets with the highest loss, highest

@@ -173,11 +173,14 @@ static void write_chip(FILE *out, const report_run *run, const lk_train_look *lo
 static void write_state(FILE *out, const report_run *run, const lk_train_look *look) {
     const lk_train_progress *p = look->progress;
     double total = p->seconds + p->seconds_left;
+    bool finished = look->end && look->end->status == LK_OK;
     char clock[32];
     fputs("<section class=\"card\" aria-label=\"State of the run\">\n", out);
     write_chip(out, run, look);
     fprintf(out, "<div class=\"done\"><i style=\"width:%.1f%%\"></i></div>\n<dl class=\"tiles\">\n",
-            total > 0 ? 100 * p->seconds / total : 0);
+            finished    ? 100
+            : total > 0 ? 100 * p->seconds / total
+                        : 0);
     write_tile(out, "Step", "%zu", p->step);
     write_tile(out, "Epoch", "%.2f", p->epoch);
     write_tile(out, "Training time", "%s", cli_clock(p->seconds, clock));
@@ -307,7 +310,7 @@ static void write_figures(FILE *out, const validation *now, const validation *fi
     const lk_verification *a = &now->figures, *b = &first->figures;
     fprintf(out, "<div class=\"card\"><div class=\"scroll\"><table>\n<thead><tr><th></th><th>step %zu</th>",
             now->step);
-    if (two) fprintf(out, "<th>first, step %zu</th>", first->step);
+    if (two) fprintf(out, "<th>at first, step %zu</th>", first->step);
     fputs("</tr></thead>\n<tbody>\n", out);
     write_figure(out, "Accuracy", 100, 2, " %", a->accuracy, b->accuracy, two);
     write_figure(out, "AUC", 1, 4, "", a->auc, b->auc, two);
@@ -370,7 +373,7 @@ static void write_roc(FILE *out, const validation *now, const validation *first,
     if (two) {
         fputs("<li>", out);
         svg_key_write(out, 1, true);
-        fprintf(out, "first, step %zu</li>", first->step);
+        fprintf(out, "at first, step %zu</li>", first->step);
     }
     fputs("</ul>\n", out);
     svg_chart_write(out, &chart);

@@ -428,6 +428,7 @@ static lk_status validate(trainer *t, lk_error *err) {
 static void look(trainer *t, const lk_error *end) {
     const lk__train_data *d = &t->people;
     double began = lk__seconds();
+    t->last.validation_accuracy = t->state.accuracy; /* it may be newer, or all there is */
     lk_train_look seen = {.progress = &t->last,
                           .end = end,
                           .validation_step = t->validated_step,

@@ -78,6 +78,7 @@ static void on_look(void *context, const lk_train_look *look) {
     assert_int_equal(look->progress->step, s.last.step);
     check_triplets(look);
     if (look->pair_count) g.accuracy = accuracy_of(look);
+    if (look->pair_count) assert_true(fabs(g.accuracy - look->progress->validation_accuracy) < 1e-6);
     if (!look->end) return;
     g.ends++;
     g.end = *look->end;
