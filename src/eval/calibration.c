@@ -67,7 +67,7 @@ static lk_status tell(const float *scores, size_t n, const lk__sigmoid *sigmoid,
     if (n == 0) return LK_OK;
     job.part = malloc(job.slices * sizeof *job.part);
     if (!job.part) return lk__fail_memory(err, job.slices * sizeof *job.part, "calibration");
-    lk__parallel(tell_part, &job);
+    lk__parallel_over(n, tell_part, &job);
     for (size_t i = 0; i < job.slices; i++) {
         sum->cost += job.part[i].cost;
         for (int b = 0; b < LK_CALIBRATION_BINS; b++) {
