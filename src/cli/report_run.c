@@ -478,8 +478,14 @@ static void write_options(FILE *out, const report_run *run) {
     if (t->minutes > 0) write_fact(out, "Length, minutes", "%g", t->minutes);
     write_fact(out, "Batch", "up to %d people x %d photos", ranks * t->people, t->photos);
     if (ranks > 1) write_fact(out, "Ranks", "%d", ranks);
-    write_fact(out, "Margin", "%g", t->margin);
-    if (t->mining == LK_MINING_BATCH_HARD)
+    const lk_loss_info *loss = lk_loss_about(t->loss);
+    write_fact(out, "Loss", "%s", loss->name);
+    if (isfinite(loss->margin)) write_fact(out, "Margin", "%g", t->margin);
+    if (isfinite(loss->temperature)) write_fact(out, "Temperature", "%g", t->temperature);
+    if (t->memory > 0) write_fact(out, "Past vectors", "%d", t->memory);
+    if (loss->mining == LK_MINING_NONE)
+        write_fact(out, "Mining", "none: all pairs");
+    else if (t->mining == LK_MINING_BATCH_HARD)
         write_fact(out, "Mining", "%s, after %g %% of semi-hard", o->mining, 100 * t->semi_hard_share);
     else
         write_fact(out, "Mining", "%s", o->mining);

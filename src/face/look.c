@@ -133,7 +133,12 @@ static void consider(lk__look *l, uint64_t step, const lk__triplet *t) {
 void lk__look_batch(lk__look *l, uint64_t step, const float *vectors) {
     const lk__look_options *o = &l->options;
     size_t first = o->first + step % (o->rows / l->anchors) * l->anchors;
-    lk__batch batch = {vectors, l->label, o->whole, o->dim, first, l->anchors};
+    lk__batch batch = {.vectors = vectors,
+                       .label = l->label,
+                       .n = o->whole,
+                       .dim = o->dim,
+                       .first = first,
+                       .rows = l->anchors};
     l->last_step = step;
     lk__distances(&batch, l->distance);
     count_pairs(&l->now, &batch, l->distance);
