@@ -31,8 +31,8 @@
 #endif
 
 enum {
-    LANES = 16, /* rows are padded to so many: the widest register, so that no loop has a tail */
-    SERIAL = 256,
+    LANES = 16,   /* rows are padded to so many: the widest register, so that no loop has a tail */
+    SERIAL = 512, /* fewer points: waking other threads a thousand times takes longer than their share */
     ROUNDS = 1000,
     EARLY_ROUNDS = 250,
     TRIES = 64, /* of bisection: far more than f32 can tell apart */
@@ -169,7 +169,7 @@ void lk__tsne_gradient(const float *p, size_t n, float *x, float *y, float exagg
                        float *gx, float *gy) {
     field f = {p, x, y, n, lk__tsne_stride(n), forces};
     for (size_t i = n; i < f.stride; i++) x[i] = y[i] = FAR;
-    if (n < SERIAL) /* a thousand times: waking the other threads would take longer than this */
+    if (n < SERIAL)
         sum_part(&f, 0, 1);
     else
         lk__parallel(sum_part, &f);
