@@ -84,6 +84,41 @@ has '0.2500'
 run 0 report -o page.html --eval second.json
 lacks '>ROC</h3>'
 
+# What is bold: who is better than all others by the paired test, and by nothing else.
+# model NAME ACCURACY [WITH DIFFERENCE LOW HIGH P]...
+model() {
+    printf '{"name":"%s","about":{"fingerprint":"%s"},"accuracy":%s,"eer":0.1,"comparisons":[' "$1" "$1" "$2"
+    shift 2
+    comma=
+    while [ $# -gt 0 ]; do
+        printf '%s{"with":"%s","with_fingerprint":"%s","accuracy":%s,"accuracy_interval":[%s,%s],"p":%s}' "$comma" "$1" "$1" "$2" "$3" "$4" "$5"
+        comma=,
+        shift 5
+    done
+    echo ']}'
+}
+{ model a 0.8; model b 0.9 a 0.1 0.05 0.15 0.002; } >two.jsonl
+run 0 report -o page.html --eval two.jsonl
+occurs 'class="best"' 1
+has '<td class="best">90.00 %'
+has 'b is better'
+has '+10.00<span class="range">+5.00 to +15.00</span>'
+{ model a 0.8; model b 0.9 a 0.1 -0.01 0.15 0.07; } >two.jsonl
+run 0 report -o page.html --eval two.jsonl
+occurs 'class="best"' 0
+has 'cannot be told apart'
+# Better than one of two others is not best; and of three comparisons the smallest p counts thrice (Holm).
+{ model a 0.8; model b 0.9 a 0.1 0.05 0.15 0.002; model c 0.89 a 0.09 0.04 0.14 0.002 b -0.01 -0.02 0.01 0.3; } >three.jsonl
+run 0 report -o page.html --eval three.jsonl
+occurs 'class="best"' 0
+has 'b is better'
+has 'c is better'
+{ model a 0.8; model b 0.9 a 0.1 0.01 0.15 0.03; model c 0.8 a 0 -0.1 0.1 0.9 b -0.1 -0.15 -0.01 0.02; } >three.jsonl
+run 0 report -o page.html --eval three.jsonl
+occurs 'class="best"' 0
+has '<td>0.060</td>'
+lacks 'b is better'
+
 # Wrong input: said with its place, and no page, or the old one.
 echo old >page.html
 run 2 report -o page.html
