@@ -8,7 +8,8 @@ rm -rf $logs
 mkdir -p $logs
 passed=0 failed=0 skipped=0
 failures=()
-export CTEST_OUTPUT_ON_FAILURE=1 GTEST_COLOR=no
+# Tests beside each other, as many as there are cores; threads that wait for each other let go of theirs meanwhile.
+export CTEST_OUTPUT_ON_FAILURE=1 GTEST_COLOR=no CTEST_PARALLEL_LEVEL=$(nproc) OMP_WAIT_POLICY=passive
 
 run() { # NAME COMMAND...: one check
     local name=$1 started=$SECONDS

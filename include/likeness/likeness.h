@@ -138,8 +138,8 @@ LK_API int lk_model_trained_on(const lk_model *model, const char *person);
 /* Write the net and its weights as an ONNX file, atomically: "photo" (N, 3, h, w) in [-1, 1] to "embedding"
  * (N, dim), unit vectors (docs/formats.md). */
 LK_API lk_status lk_model_export_onnx(const lk_model *model, const char *path, lk_error *err);
-/* Write the model again, atomically, its weights in 16 bits (F16): half the file, vectors that agree to a cosine
- * of about 0.99999, and so a fingerprint of its own. TOO_LARGE: a weight above 65504. */
+/* Write the model again, atomically, its weights in 16 bits (F16): half the file, vectors that agree to a
+ * cosine of about 0.99999, and so a fingerprint of its own. TOO_LARGE: a weight above 65504. */
 LK_API lk_status lk_model_export_half(const lk_model *model, const char *path, lk_error *err);
 
 /* What activations are kept in and multiplied as; weights on disk are f32 always. bf16 (bfloat16: 8 bits of
