@@ -158,12 +158,7 @@ static lk_status measure_intervals(const lk__trial *trial, const lk__sigmoid *si
                                    const lk_bootstrap *bootstrap, lk_calibration *c, lk_error *err) {
     lk__draws draws;
     lk_status status = lk__draws_make(trial, bootstrap, &draws, err);
-<<<<<<< HEAD
-    if (status == LK_OK && draws.replicates == 0) lk__draws_free(&draws);
-    if (status != LK_OK || draws.replicates == 0) return status;
-=======
     if (status != LK_OK) return status;
->>>>>>> b011343909ed0e9159c5450763f7fa43a535ef31
     uint64_t *weight = NULL;
     size_t n = (size_t)draws.replicates;
     double *drawn = malloc((n + 1) * sizeof *drawn);
