@@ -7,7 +7,8 @@
  *   data_find.c    all of it to one list of findings, worst first
  *   data_print.c   the list as text, JSON, TSV
  *   data_page.c    and as a page with pictures
- *   data_move.c    what is surely bad goes away, with a journal; and comes back */
+ *   data_move.c    what is surely bad goes away, with a journal, and comes back (data_journal.c, data_file.c)
+ */
 #ifndef LIKENESS_CLI_DATA_H
 #define LIKENESS_CLI_DATA_H
 
@@ -32,7 +33,10 @@ typedef struct data_photo {
     bool looked;    /* for faces */
     size_t faces;   /* found then */
     bool judged;    /* its vector may be believed: there is one, and of a face if one was looked for */
-    bool copy;      /* of a better one of the same person: not judged again */
+    bool link;      /* a symbolic link */
+    bool pinned;    /* also reached by a link, which would lead nowhere if this moved */
+    uint64_t device, inode;
+    bool copy; /* of a better one of the same person: not judged again */
 } data_photo;
 
 typedef struct data_person {
