@@ -98,7 +98,7 @@ typedef struct lk_labels {
  */
 LK_API lk_status lk_labels_judge(const lk_label_input *input, lk_labels *out, lk_error *err);
 LK_API void lk_labels_free(lk_labels *labels);
-enum { LK_LABEL_PEOPLE_LEAST = 5 };
+enum { LK_LABEL_PEOPLE_LEAST = 12 };
 
 #ifdef __cplusplus
 }

@@ -10,6 +10,7 @@
 enum {
     KEY_AGAINST = CLI_KEY_VERB,
     KEY_NO_MODEL,
+    KEY_CACHE,
     KEY_REPORT,
     KEY_PICTURES,
     KEY_WORST,
@@ -41,6 +42,10 @@ static const struct argp_option option_list[] = {
      "one)",
      1},
     {"no-model", KEY_NO_MODEL, 0, 0, "Look at files and pictures only, not at labels, faces and people", 1},
+    {"cache", KEY_CACHE, "FILE", 0,
+     "Keep here what was read of the photos, so that the next run, after a look at the page say, takes "
+     "seconds",
+     1},
     {"photos", KEY_PHOTOS, "N", 0, "People with fewer photos have too few", 1},
     {"likeness", KEY_LIKENESS, "L", 0, "Pictures are copies from this likeness on", 1},
     {"doubt", KEY_DOUBT, "P", 0, "Labels are told when they are wrong with this probability", 1},
@@ -111,6 +116,7 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
     case KEY_AGAINST: cli_sources_add(&o->against, arg, state); return 0;
     case CLI_KEY_MODEL: o->model = arg; return 0;
     case KEY_NO_MODEL: o->no_model = true; return 0;
+    case KEY_CACHE: o->cache = arg; return 0;
     case KEY_REPORT: o->page = arg; return 0;
     case KEY_FIX: o->moved = arg; return 0;
     case KEY_FIX_LABELS: o->move_labels = true; return 0;

@@ -1,13 +1,15 @@
 /* data.h: the parts of likeness data, which finds what ruins training in folders of people.
  *
  *   cmd_data.c     options; check and undo
- *   data_read.c    folders in, of each photo a signature, a vector, or why not
+ *   data_list.c    which photos there are
+ *   data_read.c    of each a signature, a vector, or why not (data_cache.c)
  *   data_copies.c  photos that are copies, in one folder, in two, in train and test
  *   data_labels.c  labels that are wrong, as far as vectors tell
  *   data_find.c    all of it to one list of findings, worst first
  *   data_print.c   the list as text, JSON, TSV
  *   data_page.c    and as a page with pictures
- *   data_move.c    what is surely bad goes away, with a journal; and comes back */
+ *   data_move.c    what is surely bad goes away, with a journal, and comes back (data_journal.c, data_file.c)
+ */
 #ifndef LIKENESS_CLI_DATA_H
 #define LIKENESS_CLI_DATA_H
 
@@ -16,7 +18,7 @@
 
 #include <stdint.h>
 
-/* ---- what was read (data_read.c) ------------------------------------------------------------------ */
+/* ---- what was read (data_read.c) ----------------------------------------------------------------------- */
 
 #define DATA_NONE SIZE_MAX /* no photo, no person */
 
@@ -32,7 +34,10 @@ typedef struct data_photo {
     bool looked;    /* for faces */
     size_t faces;   /* found then */
     bool judged;    /* its vector may be believed: there is one, and of a face if one was looked for */
-    bool copy;      /* of a better one of the same person: not judged again */
+    bool link;      /* a symbolic link */
+    bool pinned;    /* also reached by a link, which would lead nowhere if this moved */
+    uint64_t device, inode, changed; /* changed: nanoseconds */
+    bool copy;                       /* of a better one of the same person: not judged again */
 } data_photo;
 
 typedef struct data_person {
@@ -56,7 +61,7 @@ typedef struct data_set {
 
 typedef struct data_options {
     cli_sources places, against;
-    const char *model, *page, *moved;
+    const char *model, *page, *moved, *cache;
     bool no_model, move_labels;
     cli_style style;
     lk_crop crop;
@@ -69,13 +74,26 @@ typedef struct data_options {
     const char *undo; /* MOVED; NULL: check */
 } data_options;
 
-/* 0, or an exit code after saying why. */
+/* 0, or an exit code after saying why; so with all that return an int. Photos, people and links
+ * (data_list.c). */
+int data_list(const data_options *o, data_set *set);
+/* Those, and what is in the photos. */
 int data_read(const data_options *o, data_set *set);
 void data_set_free(data_set *set);
 /* Progress over something that is no photo; non-zero after Ctrl-C. context: what is done, as text. */
 int data_progress(void *context, double share);
 
-/* ---- what was found -------------------------------------------------------------------------------- */
+/* ---- what is known from an earlier run (data_cache.c) -------------------------------------------------- */
+
+typedef struct data_cache data_cache;
+/* Begun if it is not there; refused if it was made by another model or with other options. */
+int data_cache_open(const data_options *o, const lk_model *model, data_cache **out);
+/* True if the photo is known and its file has not changed; it is then as if it had been read. */
+bool data_cache_get(const data_cache *cache, data_set *set, size_t photo, lk_crop crop);
+void data_cache_put(data_cache *cache, const data_set *set, size_t photo, lk_crop crop);
+int data_cache_close(data_cache *cache); /* NULL is fine */
+
+/* ---- what was found ------------------------------------------------------------------------------------ */
 
 /* name in TSV and JSON; heading; what it means and what to do. */
 #define DATA_KINDS(X)                                                                                        \
@@ -151,7 +169,7 @@ int data_find_labels(const data_options *o, data_set *set, data_findings *out);
 void data_print(const data_options *o, const data_set *set, const data_findings *f);
 int data_page_write(const data_options *o, const data_set *set, const data_findings *f);
 
-/* ---- moving (data_move.c) --------------------------------------------------------------------------- */
+/* ---- moving (data_move.c) ------------------------------------------------------------------------------ */
 
 /* Before anything is read: can MOVED be written, and is it outside of the folders? */
 int data_move_check(const data_options *o);

@@ -6,8 +6,9 @@
  *   kept pictures of different people contradict each other
  *   pictures that the second folder has too are a leak
  *
- * The best has the most pixels, then the most bytes, then the first name. A heap is a chain: its ends need
- * not be alike (frames of a film), so that what is said of two photos is always compared for these two. */
+ * The best is no link, has the most pixels, then the most bytes, then the first name. A heap is a chain: its
+ * ends need not be alike (frames of a film), so that what is said of two photos is always compared for these
+ * two. */
 #include "data.h"
 #include "data_journal.h"
 
@@ -98,6 +99,7 @@ static int find_alike(heap_search *h) {
 static bool better(const data_set *set, size_t a, size_t b) {
     const data_photo *x = &set->photos[a], *y = &set->photos[b];
     uint64_t px = (uint64_t)x->width * (uint64_t)x->height, py = (uint64_t)y->width * (uint64_t)y->height;
+    if (x->link != y->link) return y->link;
     if (px != py) return px > py;
     if (x->bytes != y->bytes) return x->bytes > y->bytes;
     return a < b;
@@ -124,6 +126,8 @@ static alike compare(const heap_search *h, size_t a, size_t b) {
 
 static char *say(const heap_search *h, size_t a, size_t b, alike r) {
     const data_photo *x = &h->set->photos[a], *y = &h->set->photos[b];
+    if (r.exact && x->device == y->device && x->inode == y->inode)
+        return cli_format("one file under two names");
     if (r.exact) return cli_format("the same bytes");
     return cli_format("%slikeness %.3f; %d x %d pixels, the other %d x %d", r.mirrored ? "mirrored, " : "",
                       r.likeness, x->width, x->height, y->width, y->height);
@@ -135,8 +139,8 @@ static void add(heap_search *h, data_kind kind, size_t a, size_t b, alike r, boo
     f->other_person = h->set->photos[b].person;
     f->likeness = r.likeness;
     f->reason = say(h, a, b, r);
-    f->move = move;
-    f->move_other = move_other;
+    f->move = move && !h->set->photos[a].pinned;
+    f->move_other = move_other && !h->set->photos[b].pinned;
 }
 
 /* The most alike of `others`; false if none is alike enough. */

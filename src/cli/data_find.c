@@ -49,24 +49,29 @@ void data_findings_free(data_findings *f) {
 
 /* ---- what needs no comparing --------------------------------------------------------------------------- */
 
+/* The library's messages begin with the path, which has a column of its own. */
+static char *without_path(const char *message, const char *path) {
+    size_t length = strlen(path);
+    bool named = strncmp(message, path, length) == 0 && strncmp(message + length, ": ", 2) == 0;
+    return cli_format("%s", named ? message + length + 2 : message);
+}
+
 static void find_unreadable(const data_set *set, data_findings *out) {
     for (size_t i = 0; i < set->own_count; i++) {
         const data_photo *p = &set->photos[i];
         if (p->status == LK_OK) continue;
         /* What is damaged will stay so; what may not be read, or is too large, may be a good photo. */
-        data_finding *f =
-            data_findings_add(out, DATA_UNREADABLE, i, p->person, p->status == LK_FORMAT ? 1 : 0.5);
-        f->move = p->status == LK_FORMAT;
-        size_t length = strlen(p->path);
-        bool named = strncmp(p->why, p->path, length) == 0 && strncmp(p->why + length, ": ", 2) == 0;
-        f->reason = cli_format("%s", named ? p->why + length + 2 : p->why);
+        bool damaged = p->status == LK_FORMAT;
+        data_finding *f = data_findings_add(out, DATA_UNREADABLE, i, p->person, damaged ? 1 : 0.5);
+        f->move = damaged && !p->pinned;
+        f->reason = without_path(p->why, p->path);
     }
     lk_error why = {0};
     const char *path;
     for (size_t i = 0; (path = lk_dataset_skipped(set->own, i, &why)); i++) {
         data_finding *f = data_findings_add(out, DATA_UNREADABLE, DATA_NONE, DATA_NONE, 0.5);
         f->path = path;
-        f->reason = cli_format("%s", why.message);
+        f->reason = without_path(why.message, path);
     }
 }
 

@@ -13,20 +13,6 @@
 
 static const char header[] = "from\tto\twhy\n";
 
-bool data_same_bytes(const char *a, const char *b) {
-    FILE *fa = fopen(a, "rb"), *fb = fopen(b, "rb");
-    bool same = fa && fb;
-    while (same) {
-        char ba[65536], bb[65536];
-        size_t na = fread(ba, 1, sizeof ba, fa), nb = fread(bb, 1, sizeof bb, fb);
-        same = na == nb && memcmp(ba, bb, na) == 0 && !ferror(fa) && !ferror(fb);
-        if (na < sizeof ba) break;
-    }
-    if (fa) fclose(fa);
-    if (fb) fclose(fb);
-    return same;
-}
-
 /* ---- reading ------------------------------------------------------------------------------------------- */
 
 static int hex(char c) {
@@ -92,7 +78,6 @@ static int read_lines(data_journal *j) {
     }
     free(line);
     fclose(file);
-    /* A header cut short by a power cut was followed by nothing. */
     return number == 0 && result == 1 ? -1 : result;
 }
 
@@ -115,9 +100,18 @@ static int cannot_write(const data_journal *j) {
     return CLI_SYSTEM;
 }
 
+/* A header that a power cut left half written was followed by nothing. */
+static bool is_torn_header(const data_journal *j, off_t size) {
+    char text[sizeof header];
+    return size < (off_t)strlen(header) && pread(j->fd, text, (size_t)size, 0) == size &&
+           memcmp(text, header, (size_t)size) == 0;
+}
+
 static int begin(data_journal *j, const char *moved) {
     struct stat st;
     if (fstat(j->fd, &st) != 0) return cannot_write(j);
+    if (st.st_size > 0 && is_torn_header(j, st.st_size) && ftruncate(j->fd, st.st_size = 0) != 0)
+        return cannot_write(j);
     int state = st.st_size > 0 ? read_lines(j) : 0;
     if (state < 0) {
         cli_say("%s: is no journal of likeness data check --fix", j->path);
@@ -153,26 +147,33 @@ int data_journal_open(const char *moved, bool make, data_journal *journal) {
     return code;
 }
 
-int data_journal_add(data_journal *j, const char *from, const char *to, const char *why) {
+void data_journal_add(data_journal *j, const char *from, const char *to, const char *why) {
     char *parts[3] = {cli_escape(from, true), cli_escape(to, true), cli_escape(why, true)};
-    char *line = cli_format("%s\t%s\t%s\n", parts[0], parts[1], parts[2]);
-    int code = put(j->fd, line) ? CLI_OK : cannot_write(j);
+    char *more = cli_format("%s%s\t%s\t%s\n", j->pending ? j->pending : "", parts[0], parts[1], parts[2]);
     for (int i = 0; i < 3; i++) free(parts[i]);
-    free(line);
+    free(j->pending);
+    j->pending = more;
+}
+
+int data_journal_sync(data_journal *j) {
+    int code = !j->pending || put(j->fd, j->pending) ? CLI_OK : cannot_write(j);
+    free(j->pending);
+    j->pending = NULL;
     return code;
 }
 
 void data_journal_remove(const char *moved, data_journal *j) {
-    char *mark = cli_format("%s/" DATA_MOVED_MARK, moved), *folder = cli_format("%s", moved);
-    char *roots[] = {folder, NULL};
+    char *folder = cli_format("%s", moved), *roots[] = {folder, NULL};
     unlink(j->path);
-    unlink(mark);
     FTS *walk = fts_open(roots, FTS_PHYSICAL | FTS_NOCHDIR, NULL);
-    for (FTSENT *e; walk && (e = fts_read(walk));)
+    for (FTSENT *e; walk && (e = fts_read(walk));) {
+        /* The mark, and what a run that was killed left of one. */
+        bool mark = e->fts_level == 1 && strncmp(e->fts_name, DATA_MOVED_MARK, strlen(DATA_MOVED_MARK)) == 0;
+        if (e->fts_info == FTS_F && mark) unlink(e->fts_path);
         if (e->fts_info == FTS_DP) (void)rmdir(e->fts_path); /* which spares what is not empty */
+    }
     if (walk) fts_close(walk);
     free(folder);
-    free(mark);
 }
 
 void data_journal_close(data_journal *j) {
@@ -182,6 +183,7 @@ void data_journal_close(data_journal *j) {
         free(j->items[i].to);
     }
     free(j->items);
+    free(j->pending);
     free(j->path);
     *j = (data_journal){.fd = -1};
 }

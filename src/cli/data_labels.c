@@ -78,7 +78,7 @@ static void add_photo(const data_options *o, const data_set *set, size_t photo, 
     f->other_person = l->nearest;
     f->other_photo = nearest_photo(set, photo, l->nearest);
     f->cosine = l->other;
-    f->move = o->move_labels;
+    f->move = o->move_labels && !set->photos[photo].pinned;
     f->reason = cli_format(
         "wrong with probability %.2f: cosine %.2f with this person's other photos, %.2f with %s%s", l->doubt,
         l->own, l->other, set->people[l->nearest].name, l->somebody ? "" : ", as strangers may have");

@@ -1,11 +1,10 @@
-/* data_read.c: folders of people in; of each photo its signature, its vector if there is a model, or why it
- * cannot be read. Each photo is decoded once: the same pixels go to the signature, the detector and the net.
- */
+/* data_read.c: of each photo its signature, its vector if there is a model, or why it cannot be read. A photo
+ * is decoded once: the same pixels go to the signature, the detector and the net. What a cache knows is not
+ * read again. */
 #include "data.h"
 
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 int data_progress(void *context, double share) {
@@ -13,71 +12,28 @@ int data_progress(void *context, double share) {
     return cli_stopped();
 }
 
-/* ---- which photos -------------------------------------------------------------------------------------- */
-
-static size_t name_at(const char *path) {
-    const char *end = strrchr(path, '/');
-    while (end > path && end[-1] != '/') end--;
-    return (size_t)(end - path);
-}
-
-static int open_folders(const cli_sources *sources, lk_dataset **out) {
-    lk_error err;
-    return lk_dataset_open(sources->items, sources->count, out, &err) == LK_OK ? CLI_OK : cli_fail(&err);
-}
-
-static void list(data_set *set, const lk_dataset *from, bool against) {
-    size_t photos = lk_dataset_photos(from), people = lk_dataset_people(from);
-    for (size_t i = 0; i < photos; i++) {
-        data_photo *p = &set->photos[set->count + i];
-        struct stat st;
-        p->path = lk_dataset_photo_path(from, i);
-        p->name_at = name_at(p->path);
-        p->person = set->people_count + lk_dataset_photo_person(from, i);
-        p->against = against;
-        p->bytes = stat(p->path, &st) == 0 ? (uint64_t)st.st_size : 0;
-    }
-    for (size_t i = 0; i < people; i++) {
-        data_person *p = &set->people[set->people_count + i];
-        *p = (data_person){.name = lk_dataset_person_name(from, i), .against = against};
-        lk_dataset_person_photos(from, i, &p->first, &p->count);
-        p->first += set->count;
-    }
-    set->count += photos;
-    set->people_count += people;
-}
-
-static int list_all(const data_options *o, data_set *set) {
-    int code = open_folders(&o->places, &set->own);
-    if (code == CLI_OK && o->against.count) code = open_folders(&o->against, &set->against);
-    if (code != CLI_OK) return code;
-    size_t photos = lk_dataset_photos(set->own), people = lk_dataset_people(set->own);
-    set->own_count = photos;
-    set->own_people = people;
-    if (set->against) {
-        photos += lk_dataset_photos(set->against);
-        people += lk_dataset_people(set->against);
-    }
-    set->photos = cli_alloc(photos, sizeof *set->photos);
-    set->people = cli_alloc(people, sizeof *set->people);
-    set->signatures = cli_alloc(photos, sizeof *set->signatures);
-    list(set, set->own, false);
-    if (set->against) list(set, set->against, true);
-    while (lk_dataset_skipped(set->own, set->skipped, NULL)) set->skipped++;
-    return CLI_OK;
-}
-
 /* ---- pixels -------------------------------------------------------------------------------------------- */
 
+/* Photos that are still to be read: the i-th of them is photo[i] of the set. */
+typedef struct reading {
+    const data_options *o;
+    data_set *set;
+    data_cache *cache; /* NULL: none */
+    cli_photo *photos; /* (count) */
+    size_t *photo;     /* (count) */
+    size_t count;
+    double started;
+} reading;
+
 /* On a worker's thread; no two have the same photo. */
-static void on_seen(void *context, size_t photo, const lk_image *image, const lk_error *why) {
-    data_set *set = context;
-    data_photo *p = &set->photos[photo];
+static void on_seen(void *context, size_t i, const lk_image *image, const lk_error *why) {
+    const reading *r = context;
+    data_photo *p = &r->set->photos[r->photo[i]];
     lk_error err = {0};
     if (image) {
         p->width = lk_image_width(image);
         p->height = lk_image_height(image);
-        p->status = lk_image_signature(image, &set->signatures[photo], &err);
+        p->status = lk_image_signature(image, &r->set->signatures[r->photo[i]], &err);
         why = &err;
     } else {
         p->status = why->status;
@@ -85,89 +41,89 @@ static void on_seen(void *context, size_t photo, const lk_image *image, const lk
     if (p->status != LK_OK) p->why = cli_format("%s", why->message);
 }
 
-static lk_status on_faces(void *context, size_t photo, const cli_faces *faces, lk_error *err) {
-    data_set *set = context;
-    data_photo *p = &set->photos[photo];
+static lk_status on_faces(void *context, size_t i, const cli_faces *faces, lk_error *err) {
+    const reading *r = context;
+    data_set *set = r->set;
+    data_photo *p = &set->photos[r->photo[i]];
     (void)err;
     if (!faces) return LK_OK;
     p->looked = faces->looked;
     p->faces = faces->found;
     p->judged = faces->count > 0 && !(faces->looked && faces->found == 0);
-    set->looked |= faces->looked;
     if (p->judged)
-        memcpy(set->vectors + photo * (size_t)set->dim, faces->vectors, (size_t)set->dim * sizeof(float));
+        memcpy(set->vectors + r->photo[i] * (size_t)set->dim, faces->vectors,
+               (size_t)set->dim * sizeof(float));
+    if (r->cache) data_cache_put(r->cache, set, r->photo[i], r->photos[i].crop);
     return LK_OK;
 }
 
-static cli_photo *photos_of(const data_options *o, const data_set *set) {
-    cli_photo *photos = cli_alloc(set->count, sizeof *photos);
-    for (size_t i = 0; i < set->count; i++) {
-        bool against = i >= set->own_count;
-        photos[i].path = set->photos[i].path;
-        photos[i].crop = against ? lk_dataset_photo_crop(set->against, i - set->own_count)
-                                 : lk_dataset_photo_crop(set->own, i);
-        if (!cli_crop_given(photos[i].crop)) photos[i].crop = o->crop;
-    }
-    return photos;
-}
-
-static lk_status read_with_model(const data_options *o, data_set *set, lk_error *err) {
+static lk_status read_with_model(reading *r, lk_error *err) {
     cli_bad bad = {0};
-    cli_photo *photos = photos_of(o, set);
-    set->dim = lk_model_dim(set->model);
-    set->vectors = cli_alloc(set->count * (size_t)set->dim, sizeof *set->vectors);
-    cli_embedding embedding = {.model = set->model,
-                               .compute = &o->compute,
-                               .look = &o->look,
+    cli_embedding embedding = {.model = r->set->model,
+                               .compute = &r->o->compute,
+                               .look = &r->o->look,
                                .pick = CLI_PICK_CENTRAL,
-                               .photos = photos,
-                               .count = set->count,
+                               .photos = r->photos,
+                               .count = r->count,
                                .fn = on_faces,
                                .seen = on_seen,
-                               .context = set,
+                               .context = r,
                                .bad = &bad};
     lk_status status = cli_embed(&embedding, err);
     cli_bad_finish(&bad, false);
-    free(photos);
     return status;
 }
 
-typedef struct plain {
-    data_set *set;
-    double started;
-} plain;
-
 static void *plain_work(void *context, int worker, size_t piece) {
-    plain *p = context;
+    const reading *r = context;
     lk_image *image = NULL;
     lk_error err = {0};
     (void)worker;
-    (void)lk_image_load(p->set->photos[piece].path, &image, &err);
-    on_seen(p->set, piece, image, &err);
+    (void)lk_image_load(r->photos[piece].path, &image, &err);
+    on_seen(context, piece, image, &err);
     lk_image_free(image);
-    return p->set;
+    return context;
 }
 
 static lk_status plain_done(void *context, size_t piece, void *result, lk_error *err) {
-    plain *p = context;
+    const reading *r = context;
     (void)result;
-    return cli_photos_done(piece + 1, p->set->count, p->started, err);
+    if (r->cache && r->set->photos[r->photo[piece]].status == LK_OK)
+        data_cache_put(r->cache, r->set, r->photo[piece], r->photos[piece].crop);
+    return cli_photos_done(piece + 1, r->count, r->started, err);
 }
 
 static void plain_drop(void *result) {
     (void)result;
 }
 
-static lk_status read_without(const data_options *o, data_set *set, lk_error *err) {
-    plain p = {set, cli_seconds()};
-    cli_crew crew = {.count = set->count,
-                     .workers = cli_workers(o->compute.threads, set->count),
-                     .context = &p,
+static lk_status read_without(reading *r, lk_error *err) {
+    cli_crew crew = {.count = r->count,
+                     .workers = cli_workers(r->o->compute.threads, r->count),
+                     .context = r,
                      .work = plain_work,
                      .done = plain_done,
                      .drop = plain_drop};
+    r->started = cli_seconds();
     cli_catch_signals();
     return cli_crew_run(&crew, err);
+}
+
+static void plan(reading *r) {
+    data_set *set = r->set;
+    r->photos = cli_alloc(set->count, sizeof *r->photos);
+    r->photo = cli_alloc(set->count, sizeof *r->photo);
+    for (size_t i = 0; i < set->count; i++) {
+        bool against = i >= set->own_count;
+        lk_crop crop = against ? lk_dataset_photo_crop(set->against, i - set->own_count)
+                               : lk_dataset_photo_crop(set->own, i);
+        if (!cli_crop_given(crop)) crop = r->o->crop;
+        if (r->cache && data_cache_get(r->cache, set, i, crop)) continue;
+        r->photos[r->count] = (cli_photo){set->photos[i].path, crop};
+        r->photo[r->count++] = i;
+    }
+    if (r->count < set->count)
+        cli_say("%zu of %zu photos are known from the cache", set->count - r->count, set->count);
 }
 
 /* ---- all ----------------------------------------------------------------------------------------------- */
@@ -188,15 +144,34 @@ static int open_model(const data_options *o, data_set *set) {
     return code;
 }
 
-int data_read(const data_options *o, data_set *set) {
+static int read_all(const data_options *o, data_set *set, data_cache *cache) {
     lk_error err = {0};
-    int code = open_model(o, set);
-    if (code == CLI_OK) code = list_all(o, set);
-    if (code != CLI_OK) return code;
-    lk_status status = set->model ? read_with_model(o, set, &err) : read_without(o, set, &err);
+    reading r = {.o = o, .set = set, .cache = cache};
+    if (set->model) {
+        set->dim = lk_model_dim(set->model);
+        set->vectors = cli_alloc(set->count * (size_t)set->dim, sizeof *set->vectors);
+    }
+    plan(&r);
+    lk_status status = LK_OK;
+    if (r.count) status = set->model ? read_with_model(&r, &err) : read_without(&r, &err);
     cli_progress_suspend(); /* take the bar away */
     cli_progress_resume();
-    return status == LK_OK ? CLI_OK : cli_fail(&err);
+    for (size_t i = 0; i < set->count; i++) set->looked |= set->photos[i].looked;
+    free(r.photos);
+    free(r.photo);
+    int code = status == LK_OK ? CLI_OK : cli_fail(&err);
+    if (status == LK_STOPPED && cache) cli_say("what was read is in %s; the same command goes on", o->cache);
+    return code;
+}
+
+int data_read(const data_options *o, data_set *set) {
+    data_cache *cache = NULL;
+    int code = open_model(o, set);
+    if (code == CLI_OK) code = data_list(o, set);
+    if (code == CLI_OK && o->cache) code = data_cache_open(o, set->model, &cache);
+    if (code == CLI_OK) code = read_all(o, set, cache);
+    int written = data_cache_close(cache);
+    return code == CLI_OK ? written : code;
 }
 
 void data_set_free(data_set *set) {

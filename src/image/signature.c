@@ -13,8 +13,13 @@
 #include "image/signature.h"
 
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
+
+#if defined(__x86_64__) && defined(__GNUC__) && !defined(LK_NO_CLONES)
+#define CLONES __attribute__((target_clones("arch=x86-64-v3", "default")))
+#else
+#define CLONES
+#endif
 
 enum { SIDE = LK_SIGNATURE_SIDE, PIXELS = SIDE * SIDE };
 
@@ -74,8 +79,7 @@ lk_status lk_image_signature(const lk_image *image, lk_signature *out, lk_error 
     return LK_OK;
 }
 
-/* ---- one picture over the other -------------------------------------------------------------------------
- */
+/* ---- one picture over the other ------------------------------------------------------------------------ */
 
 /* Binomial weights over five pixels along rows or columns (step), borders repeated. */
 static void blur_along(const float *in, float *out, int side, int step, int across) {
@@ -167,29 +171,56 @@ static bool solve(double m[UNKNOWNS][UNKNOWNS + 1], double *solution) {
     return true;
 }
 
-/* The normal equations of a = gain b(scale, shift) + offset, linear about p. */
-static void equations(const lk__level *a, const lk__level *b, const lk__placing *p, const along *ax,
-                      const along *ay, double m[UNKNOWNS][UNKNOWNS + 1]) {
-    int side = a->side;
-    float gain = (float)p->gain, offset = (float)p->offset;
+enum { SUMS = UNKNOWNS * (UNKNOWNS + 3) / 2 }; /* of the upper triangle and the right side */
+
+/* The normal equations of a = gain b(scale, shift) + offset, linear about p: pixels of a row lie side by
+ * side, so that the sums of many columns grow at once. `side` is a constant where this is inlined. */
+static inline __attribute__((always_inline)) void add_rows(int side, const lk__level *a, const lk__level *b,
+                                                           const lk__placing *p, const along *ax,
+                                                           const along *ay, float sum[SUMS][SIDE]) {
+    float gain = (float)p->gain, offset = (float)p->offset, column[UNKNOWNS + 1][SIDE] = {{0}};
     for (int y = ay->from; y < ay->to; y++) {
         const float *here = a->grey + y * side, *there = b->grey + ay->first[y] * side;
-        float sum[UNKNOWNS][UNKNOWNS + 1] = {{0}}, fy = ay->share[y];
-        for (int x = ax->from; x < ax->to; x++) {
-            const float *q = there + ax->first[x];
-            float fx = ax->share[x], upper = q[0] + fx * (q[1] - q[0]);
-            float lower = q[side] + fx * (q[side + 1] - q[side]), value = upper + fy * (lower - upper);
-            float slope_x = gain * ((1 - fy) * (q[1] - q[0]) + fy * (q[side + 1] - q[side]));
-            float slope_y = gain * (lower - upper);
-            float row[UNKNOWNS + 1] = {
-                slope_x * ax->offset[x],        slope_y * ay->offset[y], slope_x, slope_y, value, 1,
-                here[x] - gain * value - offset};
-            for (int r = 0; r < UNKNOWNS; r++)
-                for (int k = r; k <= UNKNOWNS; k++) sum[r][k] += row[r] * row[k];
+        float line[SIDE], down[SIDE];
+        for (int x = 0; x < side; x++) {
+            down[x] = there[side + x] - there[x];
+            line[x] = there[x] + ay->share[y] * down[x];
         }
-        for (int r = 0; r < UNKNOWNS; r++)
-            for (int k = r; k <= UNKNOWNS; k++) m[r][k] += (double)sum[r][k];
+        for (int x = ax->from; x < ax->to; x++) {
+            int f = ax->first[x];
+            float right = line[f + 1] - line[f], value = line[f] + ax->share[x] * right;
+            float slope_y = gain * (down[f] + ax->share[x] * (down[f + 1] - down[f]));
+            column[0][x] = gain * right * ax->offset[x];
+            column[1][x] = slope_y * ay->offset[y];
+            column[2][x] = gain * right;
+            column[3][x] = slope_y;
+            column[4][x] = value;
+            column[5][x] = 1;
+            column[6][x] = here[x] - gain * value - offset;
+        }
+        for (int r = 0, k = 0; r < UNKNOWNS; r++)
+            for (int c = r; c <= UNKNOWNS; c++, k++)
+                for (int x = 0; x < side; x++) sum[k][x] += column[r][x] * column[c][x];
     }
+}
+
+CLONES static void add_rows_of(const lk__level *a, const lk__level *b, const lk__placing *p, const along *ax,
+                               const along *ay, float sum[SUMS][SIDE]) {
+    if (a->side == SIDE)
+        add_rows(SIDE, a, b, p, ax, ay, sum);
+    else
+        add_rows(SIDE / 2, a, b, p, ax, ay, sum);
+}
+
+static void equations(const lk__level *a, const lk__level *b, const lk__placing *p, const along *ax,
+                      const along *ay, double m[UNKNOWNS][UNKNOWNS + 1]) {
+    float sum[SUMS][SIDE] = {{0}};
+    add_rows_of(a, b, p, ax, ay, sum);
+    for (int r = 0, k = 0; r < UNKNOWNS; r++)
+        for (int c = r; c <= UNKNOWNS; c++, k++) {
+            m[r][c] = 0;
+            for (int x = 0; x < a->side; x++) m[r][c] += (double)sum[k][x];
+        }
     for (int r = 0; r < UNKNOWNS; r++)
         for (int k = 0; k < r; k++) m[r][k] = m[k][r];
 }
