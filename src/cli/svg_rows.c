@@ -6,7 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const double TOP = 6, BOTTOM = 42, RIGHT = 18, ROW = 24, DOT = 11, NAME_MOST = 180;
+static const double TOP = 6, BOTTOM = 42, RIGHT = 18, ROW = 24, DOT = 11, NAME_MOST = 180,
+                    LABEL = 44; /* width of a number on the axis */
 
 typedef struct frame {
     FILE *out;
@@ -59,6 +60,7 @@ static frame make_frame(FILE *out, const svg_rows *r) {
 
 static void write_axis(const frame *f) {
     double step = f->rows->log_x ? 1 : svg_round_step(f->high - f->low);
+    while ((f->right - f->left) * step < LABEL * (f->high - f->low)) step *= 2; /* names leave little room */
     for (double x = ceil(f->low / step - 1e-9) * step; x <= f->high + step * 1e-9; x += step) {
         double value = f->rows->log_x ? pow(10, x) : x, at = place(f, value);
         fprintf(
