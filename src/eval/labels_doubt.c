@@ -101,8 +101,8 @@ static void learn_law(const double *sorted, double *weight, size_t n, const doub
                       double scale_least, law *l) {
     enum { PASSES = 5 };
     static const double quartile = 0.7064, kernel = 0.3; /* of Student's t; of the scale */
-    /* Where a fifth are bad, the upper quartile is theirs; the lower one is still that of the good. Good values had
-     * an upper quartile 0.5 to 1.25 times as far from the median as the lower one. */
+    /* Where a fifth are bad, the upper quartile is theirs; the lower one is still that of the good. Good
+     * values had an upper quartile 0.5 to 1.25 times as far from the median as the lower one. */
     static const double skew_most = 1.25;
     double of_good[BINS], of_bad[BINS], high = sorted[n - 1];
     for (size_t i = 0; i < m; i++) high = fmax(high, bad[i]);

@@ -7,8 +7,8 @@
  *                                   a wall with photos on it, each scaled to its width, cut at the border
  *   draw grey PHOTO FILE            without colour
  *   draw again PHOTO FILE QUALITY SCALE CROP LIGHT MIRROR
- *                                   the same picture: JPEG quality, size, share cut off at its borders, factor of
- *                                   brightness, 1: mirrored
+ *                                   the same picture: JPEG quality, size, share cut off at its
+ *                                   borders, factor of brightness, 1: mirrored
  *   draw lying PHOTO FILE.jpg       on its side, and EXIF says so */
 #include "likeness/likeness.h"
 
@@ -135,7 +135,8 @@ static int draw_again(char **argument) {
     if (lk_image_load(argument[0], &photo, &err) != LK_OK) return fail(&err);
     double w = lk_image_width(photo), h = lk_image_height(photo);
     int width = (int)(w * (1 - crop) * scale + 0.5), height = (int)(h * (1 - crop) * scale + 0.5);
-    lk_crop inner = {.x = w * crop * 0.7, .y = h * crop * 0.6, .width = w * (1 - crop), .height = h * (1 - crop)};
+    lk_crop inner = {
+        .x = w * crop * 0.7, .y = h * crop * 0.6, .width = w * (1 - crop), .height = h * (1 - crop)};
     lk_status status = lk_image_crop(photo, inner, width, height, &cut, &err);
     uint8_t *pixels = status == LK_OK ? malloc(3 * (size_t)width * (size_t)height) : NULL;
     for (int y = 0; pixels && y < height; y++)
