@@ -202,6 +202,9 @@ static inline __attribute__((always_inline)) void add_rows(int side, const lk__l
             for (int c = r; c <= UNKNOWNS; c++, k++)
                 for (int x = 0; x < side; x++) sum[k][x] += column[r][x] * column[c][x];
     }
+    for (int k = 0; k < SUMS; k++) /* all columns into the first */
+        for (int half = side / 2; half > 0; half /= 2)
+            for (int x = 0; x < half; x++) sum[k][x] += sum[k][x + half];
 }
 
 CLONES static void add_rows_of(const lk__level *a, const lk__level *b, const lk__placing *p, const along *ax,
@@ -217,10 +220,7 @@ static void equations(const lk__level *a, const lk__level *b, const lk__placing 
     float sum[SUMS][SIDE] = {{0}};
     add_rows_of(a, b, p, ax, ay, sum);
     for (int r = 0, k = 0; r < UNKNOWNS; r++)
-        for (int c = r; c <= UNKNOWNS; c++, k++) {
-            m[r][c] = 0;
-            for (int x = 0; x < a->side; x++) m[r][c] += (double)sum[k][x];
-        }
+        for (int c = r; c <= UNKNOWNS; c++, k++) m[r][c] = (double)sum[k][0];
     for (int r = 0; r < UNKNOWNS; r++)
         for (int k = 0; k < r; k++) m[r][k] = m[k][r];
 }

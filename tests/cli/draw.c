@@ -7,8 +7,9 @@
  *                                   a wall with photos on it, each scaled to its width, cut at the border
  *   draw grey PHOTO FILE            without colour
  *   draw again PHOTO FILE QUALITY SCALE CROP LIGHT MIRROR
- *                                   the same picture: JPEG quality, size, share cut off at its borders,
- * factor of brightness, 1: mirrored draw lying PHOTO FILE.jpg       on its side, and EXIF says so */
+ *                                   the same picture: JPEG quality, size, share cut off at its
+ *                                   borders, factor of brightness, 1: mirrored
+ *   draw lying PHOTO FILE.jpg       on its side, and EXIF says so */
 #include "likeness/likeness.h"
 
 #include <stdio.h>
