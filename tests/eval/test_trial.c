@@ -38,12 +38,12 @@ typedef struct seen {
     size_t photos;
     float *cosine; /* (photos, photos): NaN where not seen */
     const uint32_t *person;
-    int wrong;
+    int threads, wrong;
 } seen;
 
 static void see(void *context, int thread, const lk__block *block) {
     seen *s = context;
-    if (thread < 0 || thread >= lk__threads() || block->count == 0 || block->count > LK__BLOCK) s->wrong++;
+    if (thread < 0 || thread >= s->threads || block->count == 0 || block->count > LK__BLOCK) s->wrong++;
     for (size_t i = 0; i < block->count; i++) {
         float *at = &s->cosine[block->a[i] * s->photos + block->b[i]];
         if (!isnan(*at) || block->a[i] >= block->b[i]) s->wrong++;
@@ -55,7 +55,7 @@ static void see(void *context, int thread, const lk__block *block) {
 static void see_all(const simulated *sim, int threads, float *cosine) {
     const lk_trial given = trial_of(sim);
     lk__trial trial;
-    seen s = {sim->photos, cosine, sim->person, 0};
+    seen s = {sim->photos, cosine, sim->person, threads, 0};
     for (size_t i = 0; i < sim->photos * sim->photos; i++) cosine[i] = NAN;
     lk__threads_set(threads);
     ASSERT_OK(lk__trial_open(&given, &trial, &failure));
