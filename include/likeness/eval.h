@@ -32,7 +32,8 @@ typedef struct lk_trial {
     const float *vectors; /* (photos, dim), norm 1; NULL where cosine is given */
     size_t photos;
     int dim;
-    const uint32_t *person; /* (photos) who a photo shows, any numbers; NULL: not known, and no intervals */
+    const uint32_t *person; /* (photos) who a photo shows, any numbers; NULL: not known, and no intervals.
+                               Listed pairs keep their own `same` */
     const lk_pair *pairs;   /* (count); NULL: every pair of photos, `same` by person, one fold */
     const float *cosine;    /* (count); NULL: of the vectors */
     size_t count;
@@ -69,8 +70,8 @@ typedef struct lk_verification {
         accuracy_se;  /* mean over folds, the threshold of each from the other folds (LFW); standard error */
     double threshold; /* the most accurate over all pairs */
     double auc, eer;
-    double tar_at_far[LK_FAR_COUNT]; /* NaN where fewer than 1/FAR different pairs are there to say */
-    double threshold_at_far[LK_FAR_COUNT];
+    double tar_at_far[LK_FAR_COUNT];       /* NaN where fewer than 1/FAR different pairs are there to say */
+    double threshold_at_far[LK_FAR_COUNT]; /* the lowest score with FAR at most that */
     bool few_at_far[LK_FAR_COUNT]; /* fewer than 30/FAR different pairs (rule of 30, Doddington et al. 2000):
                                       the figure is not steady */
     lk_interval accuracy_interval, auc_interval, eer_interval, tar_interval[LK_FAR_COUNT];

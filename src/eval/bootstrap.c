@@ -55,7 +55,7 @@ lk_status lk__draws_make(const lk__trial *trial, const lk_bootstrap *bootstrap, 
     size_t bytes = w.chunks * w.people * LK__DRAW_LANES;
     w.count = calloc(bytes, 1);
     if (!w.count) return lk__fail_memory(err, bytes, "the bootstrap");
-    lk__parallel(draw_part, &(drawing){&w, bootstrap ? bootstrap->seed : 0});
+    lk__parallel_over(bytes, draw_part, &(drawing){&w, bootstrap ? bootstrap->seed : 0});
     w.most = 1;
     for (size_t i = 0; i < bytes; i++) w.most = w.count[i] > w.most ? w.count[i] : w.most;
     *out = w;

@@ -67,7 +67,7 @@ static lk_status tell(const float *scores, size_t n, const lk__sigmoid *sigmoid,
     if (n == 0) return LK_OK;
     job.part = malloc(job.slices * sizeof *job.part);
     if (!job.part) return lk__fail_memory(err, job.slices * sizeof *job.part, "calibration");
-    lk__parallel(tell_part, &job);
+    lk__parallel_over(n, tell_part, &job);
     for (size_t i = 0; i < job.slices; i++) {
         sum->cost += job.part[i].cost;
         for (int b = 0; b < LK_CALIBRATION_BINS; b++) {
@@ -158,15 +158,14 @@ static lk_status measure_intervals(const lk__trial *trial, const lk__sigmoid *si
                                    const lk_bootstrap *bootstrap, lk_calibration *c, lk_error *err) {
     lk__draws draws;
     lk_status status = lk__draws_make(trial, bootstrap, &draws, err);
-    if (status == LK_OK && draws.replicates == 0) lk__draws_free(&draws);
-    if (status != LK_OK || draws.replicates == 0) return status;
+    if (status != LK_OK) return status;
     uint64_t *weight = NULL;
     size_t n = (size_t)draws.replicates;
-    double *drawn = malloc(n * sizeof *drawn);
+    double *drawn = malloc((n + 1) * sizeof *drawn);
     if (!drawn) status = lk__fail_memory(err, n * sizeof *drawn, "replicates");
-    if (status == LK_OK)
+    if (status == LK_OK && n > 0)
         status = lk__draws_count(trial, &draws, 2 * LK_CALIBRATION_BINS, told_cells, sigmoid, &weight, err);
-    for (int b = 0; b < LK_CALIBRATION_BINS && status == LK_OK; b++) {
+    for (int b = 0; b < LK_CALIBRATION_BINS && n > 0 && status == LK_OK; b++) {
         for (size_t i = 0; i < n; i++) drawn[i] = observed(weight, lk__draws_stride(&draws), b, i + 1);
         c->bin[b].interval = lk__percentiles(drawn, n);
     }

@@ -30,7 +30,7 @@ typedef struct sums {
 
 typedef struct fitting {
     slice *slices;
-    size_t slice_count;
+    size_t slice_count, pairs;
     double weight[2], target[2]; /* of different, same */
     double mean, deviation;      /* scores are fitted as (score - mean) / deviation */
     double slope, intercept;
@@ -73,7 +73,7 @@ static void sum_part(void *context, int i, int n) {
 static sums sum_at(fitting *f, double slope, double intercept) {
     f->slope = slope;
     f->intercept = intercept;
-    lk__parallel(sum_part, f);
+    lk__parallel_over(f->pairs, sum_part, f);
     sums all = {0};
     for (size_t i = 0; i < f->slice_count; i++) {
         all.loss += f->part[i].loss;
@@ -145,6 +145,7 @@ static lk_status cut_slices(const lk__sorted *sorted, int left_out, fitting *f, 
     if (count[0] == 0 || count[1] == 0)
         return lk__fail(err, LK_EMPTY, "without one of the folds there is no %s pair left to calibrate on",
                         count[0] ? "same" : "different");
+    f->pairs = count[0] + count[1];
     for (int label = 0; label < 2; label++) f->weight[label] = 0.5 / (double)count[label];
     f->target[0] = 1 / ((double)count[0] + 2);
     f->target[1] = ((double)count[1] + 1) / ((double)count[1] + 2);

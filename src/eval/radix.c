@@ -78,20 +78,20 @@ lk_status lk__sort_falling(float *scores, float *scratch, size_t n, lk_error *er
     if (!p.at) return lk__fail_memory(err, (size_t)lk__threads() * sizeof *p.at, "sorting");
     uint32_t *a = (uint32_t *)(void *)scores, *b = (uint32_t *)(void *)scratch;
     p.from = p.to = a;
-    lk__parallel(keys_part, &p);
+    lk__parallel_over(n, keys_part, &p);
     for (int digit = 0; digit < DIGITS; digit++) {
         p.shift = SHIFT[digit];
         p.from = a;
         p.to = b;
-        lk__parallel(count_part, &p);
+        lk__parallel_over(n, count_part, &p);
         if (!place(&p)) continue;
-        lk__parallel(scatter_part, &p);
+        lk__parallel_over(n, scatter_part, &p);
         a = p.to;
         b = (uint32_t *)(uintptr_t)p.from;
     }
     p.from = a;
     p.to = (uint32_t *)(void *)scores;
-    lk__parallel(keys_part, &p); /* the key of a key is the float's bits again */
+    lk__parallel_over(n, keys_part, &p); /* the key of a key is the float's bits again */
     free(p.at);
     return LK_OK;
 }

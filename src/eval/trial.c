@@ -162,7 +162,7 @@ static lk_status prepare_cosines(const lk_trial *given, lk__trial *t, lk_error *
         t->own_cosine = malloc((t->pairs + 1) * sizeof *t->own_cosine);
         if (!t->own_cosine) return lk__fail_memory(err, t->pairs * sizeof *t->own_cosine, "cosines");
         t->cosine = t->own_cosine;
-        lk__parallel(cosines_part, t);
+        lk__parallel_over(t->pairs, cosines_part, t);
         free(t->rows);
         t->rows = NULL;
     }
@@ -257,5 +257,5 @@ static void all_pairs_part(void *context, int thread, int threads) {
 
 void lk__trial_each(const lk__trial *trial, lk__block_fn *fn, void *context) {
     pass p = {trial, fn, context};
-    lk__parallel(trial->listed ? listed_part : all_pairs_part, &p);
+    lk__parallel_over(trial->pairs, trial->listed ? listed_part : all_pairs_part, &p);
 }

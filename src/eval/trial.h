@@ -22,6 +22,15 @@
 #include "base/base.h"
 #include "likeness/eval.h"
 
+/* lk__parallel, where there are enough pairs (or scores) that waking threads pays. */
+enum { LK__FEW = 4096 };
+static inline void lk__parallel_over(size_t pairs, void (*fn)(void *context, int i, int n), void *context) {
+    if (pairs > LK__FEW)
+        lk__parallel(fn, context);
+    else
+        fn(context, 0, 1);
+}
+
 #if defined(__x86_64__) && defined(__GNUC__) && !defined(LK_NO_CLONES)
 #define LK__CLONES __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
 #else

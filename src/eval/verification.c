@@ -103,7 +103,7 @@ static void measure_accuracy(const lk__sorted *s, double *threshold, lk_verifica
         return;
     }
     folding job = {s, threshold};
-    lk__parallel(fold_part, &job);
+    lk__parallel_over(v->pairs, fold_part, &job);
     double accuracy[LK__FOLDS_MOST], sum = 0, squares = 0;
     for (int f = 0; f < s->fold_count; f++) {
         const lk__scores *fold = &s->fold[f];

@@ -24,9 +24,10 @@ FAR_LEVELS = [1e-1, 1e-2, 1e-3, 1e-4]
 def figures_of(program, fold, same, score):
     """What the program says: a dict of numbers, with arrays `roc` and `bin`."""
     lines = "".join(f"{f} {y} {s:.9g}\n" for f, y, s in zip(fold, same, score))
-    out = subprocess.run([program], input=lines, capture_output=True, text=True, check=True).stdout
+    run = subprocess.run([program], input=lines, capture_output=True, text=True)
+    assert run.returncode == 0, run.stderr
     figures = {"roc": [], "bin": []}
-    for line in out.splitlines():
+    for line in run.stdout.splitlines():
         name, *values = line.split()
         if name in ("roc", "bin"):
             figures[name].append([float(v) for v in values])

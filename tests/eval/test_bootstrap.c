@@ -368,14 +368,15 @@ static const char *const figure_names[FIGURES] = {"AUC", "EER", "TAR at FAR 1e-1
                                                   "accuracy"};
 
 /* The truth is what sets of this kind show on average. With 200 sets the share that holds it is known to 1.5
- * percent, and with 100 people in a set percentiles hold a little less than said: 93 to 95 %. (Drawing pairs
- * instead of people gives 40 to 80 %.) */
+ * percent, and with 60 people in a set percentiles hold a little less or more than said. (Intervals of AUC
+ * over pairs instead of people are 1.6 times narrower and would hold it in 77 %.) */
 static void intervals_hold_the_truth_about_as_often_as_said(void **state) {
     (void)state;
     static double value[FIGURES][SETS];
     static lk_interval interval[FIGURES][SETS];
+    lk__threads_set(1); /* many small sets: waiting for each other would cost more than it saves */
     for (size_t set = 0; set < SETS; set++) {
-        simulated s = simulate(2000 + set, 100, 4, true, 12, 0.9);
+        simulated s = simulate(2000 + set, 60, 4, true, 12, 0.9);
         const lk_bootstrap bootstrap = {200, set};
         lk_verification all, listed;
         lk_trial given = trial_of(&s);
@@ -398,6 +399,7 @@ static void intervals_hold_the_truth_about_as_often_as_said(void **state) {
         lk_verification_free(&listed);
         forget(&s);
     }
+    lk__threads_set(0);
     for (int f = 0; f < FIGURES; f++) {
         double truth = 0;
         int held = 0;
@@ -405,7 +407,7 @@ static void intervals_hold_the_truth_about_as_often_as_said(void **state) {
         for (int set = 0; set < SETS; set++)
             held += interval[f][set].low <= truth && truth <= interval[f][set].high;
         print_message("%s: %.4f in %d of %d intervals\n", figure_names[f], truth, held, SETS);
-        assert_in_range(held, SETS * 90 / 100, SETS * 99 / 100);
+        assert_in_range(held, SETS * 90 / 100, SETS - 1);
     }
 }
 

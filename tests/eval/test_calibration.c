@@ -199,6 +199,24 @@ static void agrees_with_the_definitions(void **state) {
     }
 }
 
+/* Sums over many slices, in one order. */
+static void threads_do_not_change_a_bit(void **state) {
+    (void)state;
+    simulated s = simulate(4, 100, 4, true, 12, 0.9); /* 79,800 pairs */
+    lk_trial given = trial_of(&s);
+    lk_calibration c[3];
+    for (int i = 0; i < 3; i++) {
+        lk__threads_set(i + 1);
+        ASSERT_OK(lk_calibration_measure(&given, NULL, &c[i], &failure));
+        assert_true(c[i].slope == c[0].slope && c[i].intercept == c[0].intercept);
+        assert_true(c[i].cllr == c[0].cllr && c[i].cllr_min == c[0].cllr_min);
+        for (int b = 0; b < LK_CALIBRATION_BINS; b++)
+            assert_true(c[i].bin[b].pairs == 0 || c[i].bin[b].predicted == c[0].bin[b].predicted);
+    }
+    lk__threads_set(0);
+    forget(&s);
+}
+
 /* ---- intervals ---------------------------------------------------------------------------------- */
 
 static void intervals_are_of_the_drawn_sets(void **state) {
@@ -267,6 +285,7 @@ int main(void) {
         cmocka_unit_test(separated_scores_give_a_finite_slope),
         cmocka_unit_test(equal_scores_tell_nothing),
         cmocka_unit_test(agrees_with_the_definitions),
+        cmocka_unit_test(threads_do_not_change_a_bit),
         cmocka_unit_test(intervals_are_of_the_drawn_sets),
         cmocka_unit_test(refuses_what_cannot_be_fitted),
     };
