@@ -20,10 +20,9 @@ size_t lk__tsne_stride(size_t n);
 /* p (n, stride): the joint probabilities p_ij, of sum 1; 0 on the diagonal and in the padding. */
 lk_status lk__tsne_affinities(const float *vectors, size_t n, int dim, double perplexity, float *p,
                               lk_error *err);
-/* Gradient (n) by x and y of KL(P | Q), attraction times `exaggeration`. x, y (stride): LK__TSNE_FAR in the
- * padding. forces (n): scratch. */
-#define LK__TSNE_FAR 1e18f /* so far that its pull is 0 and its square is still a float */
-void lk__tsne_gradient(const float *p, size_t n, const float *x, const float *y, float exaggeration,
-                       lk__forces *forces, float *gx, float *gy);
+/* Gradient (n) by x and y of KL(P | Q), attraction times `exaggeration`. x, y (stride): the padding is
+ * written. forces (n): scratch. */
+void lk__tsne_gradient(const float *p, size_t n, float *x, float *y, float exaggeration, lk__forces *forces,
+                       float *gx, float *gy);
 
 #endif

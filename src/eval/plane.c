@@ -15,7 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { AXES = 8, ROUNDS = 300, SWEEPS = 30 };
+enum { AXES = 8, ROUNDS = 300, SWEEPS = 30, SERIAL = 1 << 16 }; /* floats that are not worth waking threads */
 static const double ENOUGH = 1e-6; /* of the largest variance: far below what can be seen on a map */
 
 typedef struct pca {
@@ -55,6 +55,13 @@ static void gather(void *context, int part, int parts) {
             double s = c->score[i * c->axes + k], *next = c->next + k * c->dim;
             for (size_t d = first; d < last; d++) next[d] += s * (double)c->x[i * c->dim + d];
         }
+}
+
+static void in_parts(void (*part)(void *, int, int), pca *c) {
+    if (c->n * c->dim < SERIAL)
+        part(c, 0, 1);
+    else
+        lk__parallel(part, c);
 }
 
 static double dot(const double *a, const double *b, size_t dim) {
@@ -158,13 +165,13 @@ lk_status lk__plane(const float *vectors, size_t n, int dim, uint64_t seed, floa
         centre(&c, vectors);
         for (int round = 0; round < ROUNDS; round++) {
             orthonormalise(c.axis, c.axes, c.dim);
-            lk__parallel(project, &c);
-            lk__parallel(gather, &c);
+            in_parts(project, &c);
+            in_parts(gather, &c);
             ritz(&c);
             if (converged(&c)) break;
             memcpy(c.axis, c.next, c.axes * c.dim * sizeof *c.axis);
         }
-        lk__parallel(project, &c); /* along the axes as turned last */
+        in_parts(project, &c); /* along the axes as turned last */
         for (size_t k = 0; k < 2; k++) {
             double sign = k < c.axes ? sign_of(c.axis + k * c.dim, c.dim) : 0;
             for (size_t i = 0; i < n; i++)

@@ -31,14 +31,15 @@
 #endif
 
 enum {
-    LANES = 16, /* rows are padded to so many: the widest register, so that no loop has a tail */
-    SERIAL = 256,
+    LANES = 16,   /* rows are padded to so many: the widest register, so that no loop has a tail */
+    SERIAL = 512, /* fewer points: waking other threads a thousand times takes longer than their share */
     ROUNDS = 1000,
     EARLY_ROUNDS = 250,
     TRIES = 64, /* of bisection: far more than f32 can tell apart */
 };
 static const double PERPLEXITY = 30, PERPLEXITY_LEAST = 1.5, EXAGGERATION = 12;
-static const double ENTROPY_ENOUGH = 1e-5;       /* the paper's code */
+static const double ENTROPY_ENOUGH = 1e-5; /* the paper's code */
+static const float FAR = 1e18f; /* where the padding is: its pull is 0, and its square is still a float */
 static const double START = 1e-4, JITTER = 0.01; /* deviation at the start; noise, as a share of that */
 
 size_t lk__tsne_stride(size_t n) {
@@ -164,10 +165,11 @@ static void sum_part(void *context, int part, int parts) {
     for (size_t i = first; i < last; i++) sum_forces(f, i);
 }
 
-void lk__tsne_gradient(const float *p, size_t n, const float *x, const float *y, float exaggeration,
-                       lk__forces *forces, float *gx, float *gy) {
+void lk__tsne_gradient(const float *p, size_t n, float *x, float *y, float exaggeration, lk__forces *forces,
+                       float *gx, float *gy) {
     field f = {p, x, y, n, lk__tsne_stride(n), forces};
-    if (n < SERIAL) /* a thousand times: waking the other threads would take longer than this */
+    for (size_t i = n; i < f.stride; i++) x[i] = y[i] = FAR;
+    if (n < SERIAL)
         sum_part(&f, 0, 1);
     else
         lk__parallel(sum_part, &f);
@@ -206,7 +208,6 @@ static lk_status descent_new(size_t n, descent *d, lk_error *err) {
         d->velocity[k] = block + 2 * stride;
         d->gain[k] = block + 3 * stride;
         for (size_t i = 0; i < stride; i++) {
-            d->at[k][i] = LK__TSNE_FAR;
             d->velocity[k][i] = 0;
             d->gain[k][i] = 1;
         }

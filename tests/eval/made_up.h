@@ -35,9 +35,10 @@ static inline void make_faces(const uint32_t *person, size_t photos, int dim, do
     }
 }
 
-/* Vectors of -1, 0 and 1: sums are exact in any order, and ties are many. */
-static inline void make_ties(lk__random *random, size_t photos, int dim, float *vectors) {
-    for (size_t i = 0; i < photos * (size_t)dim; i++) vectors[i] = (float)lk__random_below(random, 3) - 1;
+/* Vectors in whole numbers of at most `grain` 64ths: sums are exact in any order, and with few grains ties
+ * are many. */
+static inline void round_to(float grain, size_t photos, int dim, float *vectors) {
+    for (size_t i = 0; i < photos * (size_t)dim; i++) vectors[i] = roundf(vectors[i] * grain) / 64;
 }
 
 #endif

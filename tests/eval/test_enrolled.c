@@ -53,6 +53,22 @@ static void perfect_and_worthless_models(void **state) {
     for (size_t k = 0; k < MOST; k++) assert_near(rank1[k], 0); /* ties count against the probe */
 }
 
+/* Whichever of the first person's photos is the probe, both people are at an obtuse angle, theirs the lesser.
+ */
+static void cosines_below_zero(void **state) {
+    (void)state;
+    const float vectors[] = {1, 0, -0.1f, 0.99f, -0.5f, -0.87f, -0.5f, -0.87f};
+    const uint32_t person[] = {1, 1, 2, 2};
+    lk_trial trial = {.vectors = vectors, .photos = 4, .dim = 2, .person = person};
+    for (uint64_t seed = 0; seed < 10; seed++) {
+        double rank1;
+        size_t people, probes;
+        measure(&trial, 1, seed, &rank1, &people, &probes);
+        assert_int_equal(probes, 2);
+        assert_near(rank1, 1);
+    }
+}
+
 static double cosine_of(const lk_trial *t, size_t a, size_t b) {
     return lk_cosine(t->vectors + a * (size_t)t->dim, t->vectors + b * (size_t)t->dim, t->dim);
 }
@@ -80,8 +96,7 @@ static void agrees_with_the_definition(void **state) {
                photos = dim == MOST_DIM ? PHOTOS : 200; /* one block, and more */
         for (size_t i = 0; i < photos; i++) person[i] = 3 * (uint32_t)lk__random_below(&random, crowd);
         make_faces(person, photos, dim, 0.4, vectors);
-        float grain = dim == MOST_DIM ? 64 : 3; /* sums are exact in any order, and with 3 ties are many */
-        for (size_t i = 0; i < photos * (size_t)dim; i++) vectors[i] = roundf(vectors[i] * grain) / 64;
+        round_to(dim == MOST_DIM ? 64 : 3, photos, dim, vectors);
         lk_trial trial = {.vectors = vectors, .photos = photos, .dim = dim, .person = person};
         lk__people all;
         assert_int_equal(lk__people_group(&trial, &all, NULL), LK_OK);
@@ -136,6 +151,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_second_view_helps),
         cmocka_unit_test(perfect_and_worthless_models),
+        cmocka_unit_test(cosines_below_zero),
         cmocka_unit_test(agrees_with_the_definition),
         cmocka_unit_test(refuses_what_cannot_be_measured),
     };
