@@ -89,12 +89,13 @@ typedef struct lk_look_triplet {
     size_t step; /* the distances are those of this step, of the photos as augmented in it */
 } lk_look_triplet;
 
-/* All of it is valid during the call only. With several ranks the pairs and triplets are those of rank 0's
- * anchors: a fair sample of all, for any rank's people are drawn alike. */
+/* All of it is valid during the call only. Pairs and triplets are those of up to 256 anchors of each batch
+ * with all of it, other ones each step; with several ranks, of rank 0's. Batches are drawn anew each step, so
+ * that is a fair sample. */
 typedef struct lk_train_look {
     const lk_train_progress *progress; /* the last one that was told; validation_accuracy as of now */
     const lk_error *end; /* NULL while it goes on; then how it ended: LK_OK, LK_STOPPED, LK_DIVERGED, ... */
-    /* Of the steps from first_step to last_step, the last one or two times look_minutes: all pairs of each
+    /* Of the steps from first_step to last_step, the last one or two times look_minutes: pairs of each
      * batch by their L2 distance, in equal bins from 0 to 2; and the triplets with the highest loss, highest
      * first, nobody in two of them. */
     size_t first_step, last_step;

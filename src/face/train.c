@@ -177,6 +177,19 @@ static lk_status start_loader(trainer *t, lk_error *err) {
     return lk__loader_start(&loader, t->state.step, &t->loader, err);
 }
 
+static lk_status start_look(trainer *t, lk_error *err) {
+    lk__look_options look = {.set = t->people.set,
+                             .sampler = t->sampler,
+                             .loader = t->loader,
+                             .whole = (size_t)t->whole,
+                             .rows = (size_t)t->batch, /* rank 0's are the first */
+                             .photos = t->options->photos,
+                             .dim = t->spec.dim,
+                             .margin = t->options->margin,
+                             .first_step = t->state.step + 1};
+    return lk__look_new(&look, &t->look, err);
+}
+
 static lk_status open_log(trainer *t, lk_error *err) {
     const lk_train_options *o = t->options;
     if (!o->log || rank_of(t) != 0) return LK_OK;
@@ -250,9 +263,7 @@ static lk_status set_up(trainer *t, lk_error *err) {
                 .batch = t->batch, .training = true, .precision = o->precision, .ranks = o->ranks},
             &t->net, err);
         if (status == LK_OK) status = start_loader(t, err);
-        if (status == LK_OK && o->look && rank_of(t) == 0)
-            status = lk__look_new(t->people.set, t->sampler, t->loader, (size_t)t->whole, o->margin,
-                                  t->state.step + 1, &t->look, err);
+        if (status == LK_OK && o->look && rank_of(t) == 0) status = start_look(t, err);
     }
     return status;
 }
@@ -315,7 +326,6 @@ static void contrast(trainer *t, double part, const float *vectors, lk__triplet_
     }
     lk__batch batch = batch_of(t, vectors);
     lk__distances(&batch, t->distance);
-    if (t->look) lk__look_batch(t->look, t->state.step + 1, &batch, t->distance);
     lk__random random = lk__random_stream(o->seed, 'm', t->state.step, 0);
     lk_mining mining =
         o->mining == LK_MINING_BATCH_HARD && part < o->semi_hard_share ? LK_MINING_SEMI_HARD : o->mining;
@@ -339,7 +349,9 @@ static lk_status one_step(trainer *t, double part, lk_error *err) {
     memcpy(lk__net_input(t->net), pixels, n * 3 * (size_t)t->spec.w * (size_t)t->spec.h * sizeof(float));
     lk__net_load(t->net);
     lk__triplet_stats stats;
-    contrast(t, part, lk__net_forward(t->net), &stats);
+    const float *vectors = lk__net_forward(t->net);
+    contrast(t, part, vectors, &stats);
+    if (t->look) lk__look_batch(t->look, t->state.step + 1, o->ranks ? t->vectors : vectors);
     lk__net_backward(t->net, t->gradient);
     if (o->ranks) o->ranks->sum_finish(o->ranks->context);
     double norm = lk__optimizer_step(&t->optimizer, &t->weights, learning_rate(o, part));

@@ -116,6 +116,21 @@ static void test_whole_run(void **state) {
     assert_true(g.accuracy > 0.5 && fabs(g.accuracy - s.last.validation_accuracy) < 1e-6);
 }
 
+/* Of a batch of 264, 256 anchors at most: all pairs with an earlier anchor or among the rest are counted
+ * once. */
+static void test_large_batch(void **state) {
+    (void)state;
+    draw_folder("many", 0, 66, 4);
+    lk_train_options o = looked_at("m");
+    sources[0].path = keep(at("many"));
+    o.people = 66;
+    o.epochs = 2;
+    train(&o);
+    assert_int_equal(g.step, 2);
+    assert_int_equal(g.positives, 2 * 64 * 4 * 3 / 2);
+    assert_int_equal(g.pairs, 2 * (256 * 255 / 2 + 256 * 8));
+}
+
 /* A look covers two windows: the last of many, all of each second, does not begin with the run. */
 static void test_windows(void **state) {
     (void)state;
@@ -228,9 +243,10 @@ static void test_ends(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_whole_run),       cmocka_unit_test(test_windows),
-        cmocka_unit_test(test_wrong_label),     cmocka_unit_test(test_broken_photos),
-        cmocka_unit_test(test_changes_nothing), cmocka_unit_test(test_ends),
+        cmocka_unit_test(test_whole_run),     cmocka_unit_test(test_large_batch),
+        cmocka_unit_test(test_windows),       cmocka_unit_test(test_wrong_label),
+        cmocka_unit_test(test_broken_photos), cmocka_unit_test(test_changes_nothing),
+        cmocka_unit_test(test_ends),
     };
     return cmocka_run_group_tests_name("look", tests, setup, teardown);
 }
