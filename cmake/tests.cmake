@@ -13,7 +13,7 @@ endforeach()
 
 function(lk_test name labels)
   add_test(NAME ${name} COMMAND ${ARGN})
-  set_tests_properties(${name} PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 180 LABELS "${labels}")
+  set_tests_properties(${name} PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 420 LABELS "${labels}")
   # The suites that must hold still: leaks inside libraries that are not ours are named one by one.
   set_property(TEST ${name} PROPERTY ENVIRONMENT
     "LSAN_OPTIONS=suppressions=${PROJECT_SOURCE_DIR}/cmake/lsan.supp:print_suppressions=0"

@@ -140,7 +140,7 @@ static lk_status enrolled(const eval_run *r, const lk_trial *trial, json_t *figu
     for (size_t i = 0; i < most; i++) json_array_append_new(list, cli_json_real(rank1[i]));
     json_object_set_new(figures, "enrolled",
                         json_pack("{s: I, s: I, s: o}", "people", (json_int_t)people, "probes",
-                                  (json_int_t)probes, "rank1", list));
+                                  (json_int_t)probes, "right", list));
     return LK_OK;
 }
 

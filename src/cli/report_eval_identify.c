@@ -92,7 +92,7 @@ static void write_enrolled(FILE *out, const report_evals *e) {
                        .legend = e->count > 1,
                        .evals = e};
     for (size_t i = 0; i < e->count; i++) {
-        const json_t *rank1 = json_object_get(json_object_get(e->items[i], "enrolled"), "rank1");
+        const json_t *rank1 = json_object_get(json_object_get(e->items[i], "enrolled"), "right");
         if (json_array_size(rank1) > 1)
             report_figure_add(&f, rank1, (svg_series){.style = (int)i, .shape = SVG_DOTS});
     }

@@ -291,7 +291,7 @@ err_has '^likeness: broken.jsonl, line 4: '
 cat >wrong.json <<'JSON'
 {"name":7,"histogram":{"same":[1,"x"],"different":[1,2]},"roc":[[0,0],[1,1]],"roc_band":[[1],"x",[0.1,null,2]],"calibration":{"bins":[3,{}]},
 "reject":{"points":[null,[1]]},"comparisons":[{"with":3},7],"open_set":[{"points":[[0]]},4,{"people":"x","points":[[0.1,0.2],[1,0.1]]}],
-"enrolled":{"rank1":["x",1]},"groups":{"groups":[{"group":4},5]},"mistakes":{"same":[{"a":{"path":3},"b":{}},1],"different":7},
+"enrolled":{"right":["x",1]},"groups":{"groups":[{"group":4},5]},"mistakes":{"same":[{"a":{"path":3},"b":{}},1],"different":7},
 "map":{"points":[[1],["x",2,99],[0,0,-7,{}]],"people":[null]},"trained_people":[],"run":{"seconds":"x"},"about":[],"tar_at_far_few":1}
 JSON
 run 0 report -o wrong.html --eval wrong.json odd.json

@@ -10,7 +10,7 @@ done
 
 # at_least KEY BOUND: a figure of the JSON in out.
 at_least() {
-    value=$(sed -n "s/.*\"$1\": *\([0-9.]*\).*/\1/p" out)
+    value=$(grep -o "\"$1\":[0-9.]*" out | head -1 | cut -d: -f2)
     awk -v v="${value:-0}" -v b="$2" 'BEGIN { exit !(v >= b) }' || fail "$1 is ${value:-missing}, expected at least $2"
     echo "$1 $value"
 }

@@ -119,7 +119,8 @@ wrong 'no model is given' export
 wrong 'no file to write' export m
 wrong 'one model at a time' export m n -o x.onnx
 wrong 'must end in .onnx' export m -o m
-wrong 'must end in .onnx' export m -o m.safetensors
+wrong 'must end in .onnx' export m -o m.txt
+wrong 'the model itself' export "$LK_SOURCE/models/detect.safetensors" -o "$LK_SOURCE/models/detect.safetensors"
 wrong "no net 'x'" nets --text x
 wrong 'takes no names' nets x
 
