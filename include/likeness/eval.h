@@ -43,7 +43,7 @@ typedef struct lk_trial {
  * together (Bolle, Ratha & Pankanti 2004). People are drawn with repeats, a person `c` times; a pair of one
  * person counts c times, a pair of two c * d times. */
 typedef struct lk_bootstrap {
-    int replicates; /* 0: no intervals */
+    int replicates; /* 0: no intervals; 10,000 at most */
     uint64_t seed;
 } lk_bootstrap;
 typedef struct lk_interval {

@@ -124,7 +124,7 @@ static lk_status measure(const lk__trial *trial, const grouping *g, size_t group
 
 lk_status lk_groups_measure(const lk_trial *given, const int *group, size_t groups, double threshold,
                             const lk_bootstrap *bootstrap, lk_group *out, lk_error *err) {
-    enum { GROUPS_MOST = 1 << 20 };
+    enum { GROUPS_MOST = 10000 };
     if (groups < 1 || groups > GROUPS_MOST)
         return lk__fail(err, LK_INVALID, "%zu groups; 1 to %d can be", groups, GROUPS_MOST);
     if (!isfinite(threshold)) return lk__fail(err, LK_INVALID, "the threshold is not a finite number");

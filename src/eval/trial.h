@@ -146,7 +146,7 @@ lk_status lk__verification_figures(const lk__trial *trial, const lk__sorted *sor
 
 /* ---- bootstrap (bootstrap.c) --------------------------------------------------------------------- */
 
-enum { LK__DRAW_LANES = 32, LK__REPLICATES_MOST = 100000 };
+enum { LK__DRAW_LANES = 32, LK__REPLICATES_MOST = 10000 };
 /* Replicate 0 is the set itself, in which everybody counts once; the drawn ones are 1 .. replicates. */
 typedef struct lk__draws {
     int replicates;
