@@ -190,7 +190,9 @@ for delay in 0.05 0.1 0.15 0.2 0.3 0.4; do
     { (cd many && find . -name '*.jpg' -exec cksum {} +); [ ! -d moved ] || (cd moved && find . -name '*.jpg' -exec cksum {} +); } | sort -u >now
     cmp -s now all || fail 'photos are not what they were'
 done
-run 1 data check many --no-model --fix moved
+# On a fast machine nothing is left to be done.
+"$LIKENESS" data check many --no-model --fix moved >out 2>err
+[ $? -le 1 ] || fail 'it does not go on'
 run 0 data check many --no-model
 [ "$(find moved -name '*.jpg' | wc -l)" -eq 60 ] || fail "not all copies were moved"
 for delay in 0.01 0.02 0.05; do timeout -s KILL $delay "$LIKENESS" data undo moved >/dev/null 2>&1; done
