@@ -1,5 +1,6 @@
 /* svg_rows.c: dots with whiskers, a row for each thing that is compared, its name at the left: a table that
  * is read at a glance. */
+#include "cli.h"
 #include "svg.h"
 
 #include <math.h>
@@ -89,10 +90,7 @@ static void write_name(const frame *f, const char *name, double y) {
         shown = most - 1;
         while (shown && ((unsigned char)name[shown] & 0xC0) == 0x80) shown--;
     }
-    char *cut = calloc(shown + 4, 1);
-    if (!cut) return;
-    memcpy(cut, name, shown);
-    if (name[shown]) memcpy(cut + shown, "\xE2\x80\xA6", 3); /* an ellipsis */
+    char *cut = cli_format("%.*s%s", (int)shown, name, name[shown] ? "\xE2\x80\xA6" : ""); /* an ellipsis */
     fprintf(f->out, "<text class=\"row-label\" x=\"%.1f\" y=\"%.1f\" text-anchor=\"end\"><title>",
             f->left - 10, y);
     svg_text_write(f->out, name);
