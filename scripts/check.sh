@@ -75,8 +75,9 @@ run "library: symbols, output, state" scripts/check-library.sh build/gcc
 run "install: used from C and C++" scripts/check-install.sh build/gcc
 run "build: clang, warnings are errors" scripts/build.sh clang
 run "clang-tidy" tidy
+# Without those that measure how good the figures are: they run no code that the others do not.
 run "build: address and undefined sanitizers" scripts/build.sh asan &&
-    tests "tests: address and undefined sanitizers" asan -E "^cli_faces$"
+    tests "tests: address and undefined sanitizers" asan -E '^cli_(faces|data_faces|data_faults)$|^eval_(bootstrap|sklearn)$'
 run "build: thread sanitizer" scripts/build.sh tsan tests_base tests_gallery tests_face &&
     tests "tests: thread sanitizer" tsan -R '^(base|gallery)_|^face_.*loader'
 
