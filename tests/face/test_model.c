@@ -107,6 +107,45 @@ static void test_half(void **state) {
     lk__weights_free(&weights);
 }
 
+/* Digits of sha256sum, not of our own code. */
+static void test_trained_on(void **state) {
+    (void)state;
+    static const struct {
+        const char *trained; /* NULL: none */
+        int ann, bob, zoe, nobody;
+    } cases[] = {
+        {"17239b6e2501"
+         "cd9fb1e148cc"
+         "d91ffefba54d",
+         1, 1, 1, 0},
+        {"cd9fb1e148cc", 0, 1, 0, 0},
+        {"", 0, 0, 0, 0},
+        {NULL, -1, -1, -1, -1},
+        {"17239b6e2501"
+         "0",
+         -1, -1, -1, -1},
+    };
+    static lk__spec spec;
+    lk__weights weights;
+    draw_weights(NET, 1, &spec, &weights);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        const char *path = at("trained.safetensors");
+        lk__meta note = {"trained_people", cases[i].trained};
+        lk_crop whole = {.centre = 1};
+        assert_int_equal(
+            lk__model_write(path, NET, &weights, NAN, whole, false, &note, cases[i].trained != NULL, NULL),
+            LK_OK);
+        lk_model *m = open_model(path);
+        assert_int_equal(lk_model_trained_on(m, "Ann"), cases[i].ann);
+        assert_int_equal(lk_model_trained_on(m, "Bob"), cases[i].bob);
+        assert_int_equal(lk_model_trained_on(m, "Zo\xC3\xAB \xC3\x85ngstr\xC3\xB6m"), cases[i].zoe);
+        assert_int_equal(lk_model_trained_on(m, "ann"), cases[i].nobody);
+        assert_int_equal(lk_model_trained_on(m, ""), cases[i].nobody);
+        lk_model_free(m);
+    }
+    lk__weights_free(&weights);
+}
+
 /* Net and weights make the fingerprint, nothing else; and it stays the same from version to version. */
 static void test_fingerprint(void **state) {
     (void)state;
@@ -301,6 +340,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_round_trip, scratch_setup, scratch_teardown),
         cmocka_unit_test_setup_teardown(test_half, scratch_setup, scratch_teardown),
+        cmocka_unit_test_setup_teardown(test_trained_on, scratch_setup, scratch_teardown),
         cmocka_unit_test_setup_teardown(test_fingerprint, scratch_setup, scratch_teardown),
         cmocka_unit_test_setup_teardown(test_metadata_refused, scratch_setup, scratch_teardown),
         cmocka_unit_test_setup_teardown(test_tensors_refused, scratch_setup, scratch_teardown),
