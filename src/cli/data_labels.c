@@ -84,7 +84,7 @@ static void add_photo(const data_options *o, const data_set *set, size_t photo, 
         l->own, l->other, set->people[l->nearest].name, l->somebody ? "" : ", as strangers may have");
 }
 
-static void add_split(const data_set *set, const judged *j, const lk_person_split *s, data_findings *out) {
+static void add_split(const judged *j, const lk_person_split *s, data_findings *out) {
     data_finding *f = data_findings_add(out, DATA_TWO_PEOPLE, j->photo[s->first_photo], s->person, s->doubt);
     f->other_photo = j->photo[s->second_photo];
     f->other_person = s->person;
@@ -93,7 +93,6 @@ static void add_split(const data_set *set, const judged *j, const lk_person_spli
         cli_format("two people with probability %.2f: %zu and %zu photos, cosine %.2f within the two groups "
                    "and %.2f between them",
                    s->doubt, s->first, s->second, s->within, s->cosine);
-    (void)set;
 }
 
 /* A photo of each that are alike, to look at. */
@@ -123,10 +122,8 @@ static void add_pair(const data_set *set, data_kind kind, const lk_people_pair *
 
 /* ---- contradicting copies ------------------------------------------------------------------------------ */
 
-/* Both go, unless it is known which is the wrong one, or the two people are one: then the lesser copy does.
- */
-static void settle_copies(const data_set *set, const lk_labels *labels, const size_t *of_photo,
-                          data_findings *out) {
+/* Both go, unless it is known which is the wrong one, or the two people are one: then the lesser one. */
+static void settle_copies(const lk_labels *labels, const size_t *of_photo, data_findings *out) {
     static const double sure_right = 0.1, sure_wrong = 0.5;
     for (size_t i = 0; i < out->count; i++) {
         data_finding *f = &out->items[i];
@@ -154,7 +151,6 @@ static void settle_copies(const data_set *set, const lk_labels *labels, const si
         free(f->reason);
         f->reason = longer;
     }
-    (void)set;
 }
 
 static void add_all(const data_options *o, const data_set *set, const judged *j, const lk_labels *labels,
@@ -162,7 +158,7 @@ static void add_all(const data_options *o, const data_set *set, const judged *j,
     bool *two = cli_alloc(set->people_count, sizeof *two);
     for (size_t i = 0; i < labels->split_count; i++) {
         if (labels->splits[i].doubt < o->doubt) continue;
-        add_split(set, j, &labels->splits[i], out);
+        add_split(j, &labels->splits[i], out);
         two[labels->splits[i].person] = true;
     }
     for (size_t k = 0; k < j->count; k++) {
@@ -206,7 +202,7 @@ int data_find_labels(const data_options *o, data_set *set, data_findings *out) {
         size_t *of_photo = cli_alloc(set->count, sizeof *of_photo);
         for (size_t i = 0; i < set->count; i++) of_photo[i] = DATA_NONE;
         for (size_t k = 0; k < j.count; k++) of_photo[j.photo[k]] = k;
-        settle_copies(set, &labels, of_photo, out);
+        settle_copies(&labels, of_photo, out);
         add_all(o, set, &j, &labels, out);
         free(of_photo);
     } else if (status == LK_EMPTY) {

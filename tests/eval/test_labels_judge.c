@@ -204,6 +204,11 @@ static void test_people(void **state) {
     }
     at_least("splits told that are two people", hit, told, 0.8);
     at_least("folders of two people", hit, 8, 0.75);
+    for (size_t i = 0; i < labels.pair_count && labels.pairs[i].doubt >= 0.5; i++) /* they are no strangers */
+        for (size_t k = 0; k < w->count; k++) {
+            if (w->person[k] == labels.pairs[i].a) assert_true(labels.photos[k].nearest != labels.pairs[i].b);
+            if (w->person[k] == labels.pairs[i].b) assert_true(labels.photos[k].nearest != labels.pairs[i].a);
+        }
     for (size_t i = 0; i < w->count; i++) /* said of the folder, and not again of its photos */
         if (w->person[i] >= 200 && w->person[i] < 208)
             assert_true(isnan(labels.photos[i].doubt) || labels.photos[i].doubt < 0.5);
@@ -349,6 +354,50 @@ static void test_doubt(void **state) {
     assert_true(doubt[0] == 0 && doubt[2] == 0);
 }
 
+/* Where as many as a third are bad, they must not pass for good ones that vary. */
+static void test_doubt_many(void **state) {
+    (void)state;
+    enum { GOOD = 400, BAD = 180, MADE = 1000 };
+    static double seen[GOOD + BAD], made[MADE], doubt[GOOD + BAD];
+    lk__random random = lk__random_stream(3, 'd', 0, 0);
+    for (int i = 0; i < GOOD; i++) seen[i] = lk__random_normal(&random);
+    for (int i = 0; i < BAD; i++) seen[GOOD + i] = 4 + 1.2 * lk__random_normal(&random);
+    for (int i = 0; i < MADE; i++) made[i] = 4 + 1.2 * lk__random_normal(&random);
+    double share = 0, told = 0;
+    assert_int_equal(lk__labels_doubt(seen, GOOD + BAD, GOOD + BAD, made, MADE, 0.1, doubt, &share, NULL),
+                     LK_OK);
+    for (int i = GOOD; i < GOOD + BAD; i++) told += doubt[i] >= 0.5;
+    if (!(share > 0.25 && told >= 150)) fail_msg("share %.3f, told %.0f", share, told);
+}
+
+/* Rivals are the most alike but one, and neither of two who are named. */
+static void test_rivals(void **state) {
+    (void)state;
+    float means[7 * 2];
+    const double cosine[7] = {0.95, 0.9, 0.8, 0.6, 0.5, 0.2, -0.5};
+    size_t people[7];
+    for (size_t p = 0; p < 7; p++) {
+        people[p] = p;
+        means[2 * p] = (float)cosine[p];
+        means[2 * p + 1] = (float)sqrt(1 - cosine[p] * cosine[p]);
+    }
+    lk_label_input in = {.dim = 2};
+    lk__labels_job job = {.in = &in, .means = means};
+    const float x[2] = {1, 0};
+    lk__labels_rivals r =
+        lk__labels_measure(&job, x, people, 7, 0, 2, 3); /* 0.9 is the most alike of those left */
+    assert_true(fabs(r.mean - (0.6 + 0.5 + 0.2) / 3) < 1e-6);
+    double square = ((0.6 - r.mean) * (0.6 - r.mean) + (0.5 - r.mean) * (0.5 - r.mean) +
+                     (0.2 - r.mean) * (0.2 - r.mean)) /
+                    3;
+    assert_true(fabs(r.deviation - sqrt(square)) < 1e-6);
+    lk__labels_rivals other = {0.1, 0.2};
+    assert_true(fabs(lk__labels_z(0.7, r, other) - ((0.7 - r.mean) / r.deviation + 3) / 2) < 1e-6);
+    assert_int_equal(lk__labels_rival_count(12), 5);
+    assert_int_equal(lk__labels_rival_count(100), 20);
+    assert_int_equal(lk__labels_rival_count(5000), 30);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_wrong_labels),
@@ -361,6 +410,8 @@ int main(void) {
         cmocka_unit_test(test_errors),
         cmocka_unit_test(test_degenerate),
         cmocka_unit_test(test_doubt),
+        cmocka_unit_test(test_doubt_many),
+        cmocka_unit_test(test_rivals),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -217,6 +217,20 @@ static void test_find(void **state) {
     lk_copies_free(&two);
 }
 
+/* Two pictures, side by side. */
+static void test_find_two(void **state) {
+    (void)state;
+    lk_image *image = draw(7, true), *copy = copy_number(image, 3);
+    lk_signature s[2] = {sign(image), sign(copy)};
+    lk_copies copies;
+    assert_int_equal(lk_copies_find(s, 2, LK_COPY_LEAST, 0, NULL, NULL, &copies, NULL), LK_OK);
+    assert_int_equal(copies.count, 1);
+    assert_true(copies.items[0].a == 0 && copies.items[0].b == 1);
+    lk_copies_free(&copies);
+    lk_image_free(image);
+    lk_image_free(copy);
+}
+
 static void test_stop_and_errors(void **state) {
     (void)state;
     enum { COUNT = 600 };
@@ -238,7 +252,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_copies_are_known), cmocka_unit_test(test_others_are_not),
         cmocka_unit_test(test_empty_pictures),   cmocka_unit_test(test_find),
-        cmocka_unit_test(test_stop_and_errors),
+        cmocka_unit_test(test_find_two),         cmocka_unit_test(test_stop_and_errors),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
