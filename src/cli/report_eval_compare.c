@@ -145,13 +145,26 @@ typedef struct figure {
     const char *title, *description, *x_label, *inside, *key, *interval;
 } figure;
 
+/* Beginning and end of a long name: versions of a model differ there. */
+static char *short_name(const char *name) {
+    enum { MOST = 13, HEAD = 6, TAIL = 6 };
+    size_t length = strlen(name), head = HEAD, tail = length > TAIL ? length - TAIL : 0;
+    if (length <= MOST) return cli_format("%s", name);
+    while (head && ((unsigned char)name[head] & 0xC0) == 0x80) head--;
+    while (((unsigned char)name[tail] & 0xC0) == 0x80) tail++;
+    return cli_format("%.*s\xE2\x80\xA6%s", (int)head, name, name + tail);
+}
+
 static void write_chart(FILE *out, const report_evals *e, const report_test *tests, size_t count,
                         const figure *f) {
     char **labels = cli_alloc(count, sizeof *labels);
     svg_dot *dots = cli_alloc(count, sizeof *dots), zero = {0, NAN, NAN, SVG_GREY, false};
     for (size_t i = 0; i < count; i++) {
-        labels[i] = cli_format("%s \xE2\x88\x92 %s", report_eval_name(e, tests[i].first),
-                               report_eval_name(e, tests[i].second));
+        char *first = short_name(report_eval_name(e, tests[i].first)),
+             *second = short_name(report_eval_name(e, tests[i].second));
+        labels[i] = cli_format("%s \xE2\x88\x92 %s", first, second);
+        free(first);
+        free(second);
         const json_t *values = tests[i].figures, *intervals = values;
         if (f->inside) {
             values = json_object_get(tests[i].figures, f->inside);
@@ -218,10 +231,11 @@ void report_compare_write(FILE *out, const report_evals *e) {
     fputs("</p>\n", out);
     if (count) {
         write_charts(out, e, tests, count, far);
-        fputs("<div class=\"card scroll\"><table>\n<thead><tr><th scope=\"col\">Models</th><th "
-              "scope=\"col\">Accuracy"
-              "</th><th scope=\"col\">p</th><th scope=\"col\">EER</th>",
-              out);
+        fputs(
+            "<div class=\"card scroll\"><table class=\"plain\">\n<thead><tr><th scope=\"col\">Models</th><th "
+            "scope=\"col\">Accuracy"
+            "</th><th scope=\"col\">p</th><th scope=\"col\">EER</th>",
+            out);
         if (far >= 0) fprintf(out, "<th scope=\"col\">TAR at FAR %s</th>", report_level_names[far]);
         fputs("<th scope=\"col\">Accuracy says</th></tr></thead>\n<tbody>\n", out);
         for (size_t i = 0; i < count; i++) write_row(out, e, &tests[i], far);

@@ -130,6 +130,7 @@ static const char EVAL[] =
     ".range{display:block;font-size:.78rem;font-weight:400;color:var(--muted)}td .chip{white-space:nowrap}\n"
     "td,tbody th{vertical-align:top}td .key,th .key{margin-bottom:2px}.verdict-cell{font-weight:600}.plain "
     "thead th{overflow-wrap:normal}"
+    ".roc .verdict-cell,.roc .plain tbody th{white-space:normal}"
     "table.narrow{width:auto;min-width:min(100%,34em)}td.of,th.of{text-align:left}\n"
     ".area{fill:currentColor;opacity:.22}.line.thin{stroke-width:1.4}.whisker{stroke:currentColor;"
     "stroke-width:1.6;opacity:.75}.grey{color:var(--muted)}.faint{opacity:.38}\n"

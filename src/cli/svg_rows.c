@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const double TOP = 6, BOTTOM = 42, RIGHT = 18, ROW = 24, DOT = 11, NAME_MOST = 180,
+static const double TOP = 6, BOTTOM = 42, RIGHT = 18, ROW = 24, DOT = 11, NAME_MOST = 230,
                     LABEL = 44; /* width of a number on the axis */
 
 typedef struct frame {
@@ -85,10 +85,11 @@ static void write_axis(const frame *f) {
 
 /* Too long a name is cut; it can be pointed at. */
 static void write_name(const frame *f, const char *name, double y) {
-    size_t most = (size_t)(NAME_MOST / svg_text_width("x")), shown = strlen(name);
-    if (shown > most) {
-        shown = most - 1;
-        while (shown && ((unsigned char)name[shown] & 0xC0) == 0x80) shown--;
+    size_t shown = 0;                                                          /* bytes */
+    double width = svg_text_width(name) > NAME_MOST ? svg_text_width("x") : 0; /* of the ellipsis */
+    for (; name[shown]; shown++) {
+        bool begins = ((unsigned char)name[shown] & 0xC0) != 0x80; /* a character of UTF-8 */
+        if (begins && (width += svg_text_width("x")) > NAME_MOST + 1) break;
     }
     char *cut = cli_format("%.*s%s", (int)shown, name, name[shown] ? "\xE2\x80\xA6" : ""); /* an ellipsis */
     fprintf(f->out, "<text class=\"row-label\" x=\"%.1f\" y=\"%.1f\" text-anchor=\"end\"><title>",
