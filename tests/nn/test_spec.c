@@ -157,6 +157,7 @@ static void test_ready_nets(void **state) {
                 {"face-tiny", 112, 112, 128, 0.14, 0.296e6},
                 {"mobilefacenet", 112, 112, 128, 0.44, 1.0e6},
                 {"resnet", 112, 96, 128, 1.39, 0},
+                {"dlib-resnet", 150, 150, 128, 0.53, 5.58e6},
                 {"vgg", 64, 64, 128, 0.14, 0}};
     size_t known = 0;
     for (size_t i = 0; lk_net_name(i); i++) {
