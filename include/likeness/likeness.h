@@ -126,7 +126,7 @@ LK_API const char *lk_model_fingerprint(const lk_model *model);
 LK_API double lk_model_threshold(const lk_model *model);
 /* The crop the model expects of a photo when the user gives none. */
 LK_API lk_crop lk_model_crop(const lk_model *model);
-/* Does the model want faces aligned by lk_image_align? Then they are embedded whole: its crop is {.centre =
+/* Does the model want faces aligned by lk_model_align? Then they are embedded whole: its crop is {.centre =
  * 1}. */
 LK_API bool lk_model_aligned(const lk_model *model);
 /* Any metadata string by key ("net", "recipe", ...), NULL when absent. */
@@ -138,6 +138,10 @@ LK_API int lk_model_trained_on(const lk_model *model, const char *person);
 /* Write the net and its weights as an ONNX file, atomically: "photo" (N, 3, h, w) in [-1, 1] to "embedding"
  * (N, dim), unit vectors (docs/formats.md). */
 LK_API lk_status lk_model_export_onnx(const lk_model *model, const char *path, lk_error *err);
+/* Read dlib's face recognition ResNet as npm's @vladmandic/face-api ships it (`from`: its folder, or the
+ * manifest of its face_recognition_model), and write it as a model. NOT_FOUND; FORMAT, MISMATCH: damaged,
+ * another model. */
+LK_API lk_status lk_model_import(const char *from, const char *path, lk_error *err);
 /* Write the model again, atomically, its weights in 16 bits (F16): half the file, vectors that agree to a
  * cosine of about 0.99999, and so a fingerprint of its own. TOO_LARGE: a weight above 65504. */
 LK_API lk_status lk_model_export_half(const lk_model *model, const char *path, lk_error *err);
@@ -205,6 +209,13 @@ LK_API lk_status lk_detector_find(lk_detector *detector, const lk_image *photo, 
  * a net is given. INVALID: points that are not finite, or all in one place; room below 1. */
 LK_API lk_status lk_image_align(const lk_image *photo, const lk_point points[LK_FACE_POINTS], double room,
                                 int width, int height, lk_image **out, lk_error *err);
+
+/* The same for a model's net, of its input's size: the template's square, or what an imported model wants to
+ * see around it (metadata 'view', docs/formats.md). INVALID too for a model that is not aligned. */
+LK_API lk_status lk_model_align(const lk_model *model, const lk_image *photo,
+                                const lk_point points[LK_FACE_POINTS], lk_image **out, lk_error *err);
+/* And in a photo whose part `aligned` is a face that was aligned already. */
+LK_API lk_crop lk_model_view(const lk_model *model, const lk_image *photo, lk_crop aligned);
 
 /* ---- vectors ------------------------------------------------------------------------------------ */
 

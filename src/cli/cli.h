@@ -53,6 +53,7 @@ int cmd_synth(int argc, char **argv);
 int cmd_report(int argc, char **argv);
 int cmd_data(int argc, char **argv);
 int cmd_export(int argc, char **argv);
+int cmd_import(int argc, char **argv);
 int cmd_nets(int argc, char **argv);
 
 /* ---- memory (output.c): a program without memory can only say so and end ------------------------- */

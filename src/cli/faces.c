@@ -133,7 +133,7 @@ lk_status cli_face_cut(const lk_model *model, const lk_image *photo, const lk_fa
                        lk_error *err) {
     static const double box_room = 1.2; /* for models of photos that are not aligned */
     int width = lk_model_input_width(model), height = lk_model_input_height(model);
-    if (lk_model_aligned(model)) return lk_image_align(photo, face->point, 1, width, height, out, err);
+    if (lk_model_aligned(model)) return lk_model_align(model, photo, face->point, out, err);
     return lk_image_crop(photo, cli_face_square(face, box_room), width, height, out, err);
 }
 

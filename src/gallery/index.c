@@ -1,35 +1,22 @@
-/* index.c: the closest enrolled photos, exactly.
+/* index.c: who is in the copy of the gallery in memory; scan.c finds who is close.
  *
- * All vectors are held in memory, one after another, and a search reads every one: 100,000 x 128 floats are
- * 51 MB, a few milliseconds of memory bandwidth, and no index can return a wrong suspect.
- *
- * Threads: rows are never changed where a search may be reading. A search takes a reference and the row count
- * under the lock and scans without it; appending writes behind every count handed out; what needs more room,
- * and what drops rows, goes to a new copy. */
+ * Rows lie in parts. A part is filled up, row behind row; a row that is removed is marked with the number of the
+ * removal; a part of which most is removed is written anew without it. So nothing ever changes where a search is
+ * reading: it takes the parts, their counts and the number of the last removal under the lock, in a microsecond,
+ * and sees the index as it was then, while rows are added and removed beside it. */
 #include "gallery/gallery.h"
+#include "gallery/rows.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 enum {
     LANES = 16,
-    BLOCK = 256,               /* rows whose cosines are computed before any is looked at */
-    SERIAL_FLOATS = 256 * 1024 /* a scan this small (1 MB) ends before other threads wake up */
-};
-
-typedef struct row_set {
-    size_t references; /* the index's and one for each running search; guarded by the index's lock */
-    size_t capacity;
-    int64_t *photos, *people; /* (capacity); photos rise */
-    float *vectors;           /* (capacity, stride), 64-byte aligned, zeros from dim to stride */
-} row_set;
-
-struct lk__index {
-    pthread_mutex_t lock; /* guards rows and count */
-    int dim;
-    size_t stride, count;
-    row_set *rows; /* NULL: none */
+    HUGE_PAGE = 2 << 20,
+    FIRST_ROWS = 256,
+    PARALLEL_BLOCKS = 64, /* blocks to encode for which other threads are woken up */
 };
 
 bool lk__unit_vector(const float *vector, int dim) {
@@ -37,273 +24,274 @@ bool lk__unit_vector(const float *vector, int dim) {
     return fabs(norm - 1) < 1e-3; /* false for NaN and infinity too */
 }
 
-/* ---- rows ---------------------------------------------------------------------------------------- */
+/* ---- parts ----------------------------------------------------------------------------------------- */
 
-static void release(row_set *r) {
-    if (!r || --r->references > 0) return;
-    free(r->photos);
-    free(r->people);
-    free(r->vectors);
-    free(r);
+void *lk__pages(size_t bytes) {
+    size_t align = bytes >= HUGE_PAGE ? HUGE_PAGE : 64;
+    bytes = (bytes + align - 1) / align * align;
+    void *p = aligned_alloc(align, bytes ? bytes : align);
+    if (!p) return NULL;
+    if (align == HUGE_PAGE) madvise(p, bytes, MADV_HUGEPAGE); /* a wish: without it all works, slower */
+    return p;
 }
 
-static row_set *rows_new(size_t capacity, size_t stride) {
-    size_t floats;
-    if (__builtin_mul_overflow(capacity, stride * sizeof(float), &floats)) return NULL;
-    row_set *r = calloc(1, sizeof *r);
-    if (!r) return NULL;
-    r->references = 1;
-    r->capacity = capacity;
-    r->photos = malloc(capacity * sizeof *r->photos);
-    r->people = malloc(capacity * sizeof *r->people);
-    r->vectors = aligned_alloc(64, floats);
-    if (r->photos && r->people && r->vectors) return r;
-    release(r);
+void lk__segment_release(lk__segment *part) {
+    if (!part || --part->references > 0) return;
+    for (size_t i = 0; i < sizeof part->own / sizeof part->own[0]; i++) free(part->own[i]);
+    free((void *)part->removed);
+    lk__index_file_release(part->file);
+    free(part);
+}
+
+static lk__segment *part_new(const lk__index *x, size_t capacity) {
+    size_t blocks = capacity / LK__CODE_ROWS, floats;
+    if (__builtin_mul_overflow(capacity, x->stride * sizeof(float), &floats)) return NULL;
+    lk__segment *p = calloc(1, sizeof *p);
+    if (!p) return NULL;
+    p->references = 1;
+    p->capacity = capacity;
+    p->photos = p->own[0] = malloc(capacity * sizeof *p->photos);
+    p->people = p->own[1] = malloc(capacity * sizeof *p->people);
+    p->vectors = p->own[2] = lk__pages(floats);
+    p->codes = p->own[3] = lk__pages(blocks * lk__code_bytes(x->groups));
+    p->bounds = p->own[4] = malloc(blocks * sizeof *p->bounds);
+    p->removed = calloc(capacity, sizeof *p->removed);
+    if (p->photos && p->people && p->vectors && p->codes && p->bounds && p->removed) return p;
+    lk__segment_release(p);
     return NULL;
 }
 
-static void copy_row(const lk__index *x, row_set *to, size_t i, const row_set *from, size_t j, size_t count) {
-    memcpy(to->photos + i, from->photos + j, count * sizeof *to->photos);
-    memcpy(to->people + i, from->people + j, count * sizeof *to->people);
-    memcpy(to->vectors + i * x->stride, from->vectors + j * x->stride, count * x->stride * sizeof(float));
+/* Behind the count of a part of our own, which has room. The count is for the caller to raise. */
+static void part_put(const lk__index *x, lk__segment *p, size_t at, int64_t photo, int64_t person,
+                     const float *vector, size_t numbers) {
+    float *row = (float *)p->own[2] + at * x->stride;
+    ((int64_t *)p->own[0])[at] = photo;
+    ((int64_t *)p->own[1])[at] = person;
+    memcpy(row, vector, numbers * sizeof *row);
+    memset(row + numbers, 0, (x->stride - numbers) * sizeof *row);
 }
 
-static void replace(lk__index *x, row_set *with, size_t count) {
-    pthread_mutex_lock(&x->lock);
-    release(x->rows);
-    x->rows = with;
-    x->count = count;
-    pthread_mutex_unlock(&x->lock);
+static void part_encode(const lk__index *x, lk__segment *p, size_t block, size_t count) {
+    lk__code_block(p->vectors + block * LK__CODE_ROWS * x->stride, count, x->stride, x->dim,
+                   (uint8_t *)p->own[3] + block * lk__code_bytes(x->groups),
+                   (lk__code_bound *)p->own[4] + block);
 }
+
+size_t lk__segment_find(const lk__segment *part, int64_t photo) {
+    size_t low = 0, high = part->count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (part->photos[middle] < photo)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low < part->count && part->photos[low] == photo ? low : part->count;
+}
+
+/* ---- the index ------------------------------------------------------------------------------------- */
 
 lk_status lk__index_new(int dim, lk__index **out, lk_error *err) {
     lk__index *x = calloc(1, sizeof *x);
     if (!x || pthread_mutex_init(&x->lock, NULL) != 0) {
         free(x);
-        return lk__fail_memory(err, sizeof *x, "an index");
+        return lk__fail_memory(err, sizeof *x, "the index of a gallery");
     }
     x->dim = dim;
     x->stride = ((size_t)dim + LANES - 1) / LANES * LANES;
+    x->groups = lk__code_groups(dim);
+    x->kernels = lk__code_best();
     *out = x;
     return LK_OK;
 }
 
+void lk__index_clear(lk__index *x) {
+    pthread_mutex_lock(&x->lock);
+    for (size_t i = 0; i < x->part_count; i++) lk__segment_release(x->parts[i]);
+    x->part_count = 0;
+    pthread_mutex_unlock(&x->lock);
+}
+
 void lk__index_free(lk__index *x) {
     if (!x) return;
-    release(x->rows);
+    lk__index_clear(x);
     pthread_mutex_destroy(&x->lock);
+    free(x->parts);
     free(x);
 }
 
 size_t lk__index_count(lk__index *x) {
+    size_t count = 0;
     pthread_mutex_lock(&x->lock);
-    size_t count = x->count;
+    for (size_t i = 0; i < x->part_count; i++) count += x->parts[i]->count - x->parts[i]->removed_count;
     pthread_mutex_unlock(&x->lock);
     return count;
 }
 
-/* Grows by half, so that adding one by one costs no more than its share. */
-lk_status lk__index_append(lk__index *x, const int64_t *photos, const int64_t *people, const float *vectors,
-                           size_t count, lk_error *err) {
-    size_t total = x->count + count, stride = x->stride, dim = (size_t)x->dim;
-    row_set *r = x->rows;
-    if (!r || total > r->capacity) {
-        size_t capacity = total < 16 ? 16 : total;
-        if (r && capacity < r->capacity + r->capacity / 2) capacity = r->capacity + r->capacity / 2;
-        row_set *grown = rows_new(capacity, stride);
-        if (!grown) return lk__fail_memory(err, capacity * stride * sizeof(float), "an index");
-        if (r) copy_row(x, grown, 0, r, 0, x->count);
-        r = grown;
-        replace(x, grown, x->count);
+/* ---- appending ------------------------------------------------------------------------------------- */
+
+/* Codes of blocks [first, last) of a part that is filled up to `count`, on all threads where that pays. */
+typedef struct encoding {
+    const lk__index *index;
+    lk__segment *part;
+    size_t first, last, count;
+} encoding;
+
+static void encode_some(void *context, int i, int n) {
+    const encoding *e = context;
+    size_t first, last;
+    lk__part(e->last - e->first, i, n, &first, &last);
+    for (size_t b = e->first + first; b < e->first + last; b++) {
+        size_t left = e->count - b * LK__CODE_ROWS;
+        part_encode(e->index, e->part, b, left < LK__CODE_ROWS ? left : LK__CODE_ROWS);
     }
-    for (size_t i = 0; i < count; i++) {
-        size_t at = x->count + i;
-        r->photos[at] = photos[i];
-        r->people[at] = people[i];
-        memcpy(r->vectors + at * stride, vectors + i * dim, dim * sizeof(float));
-        memset(r->vectors + at * stride + dim, 0, (stride - dim) * sizeof(float));
-    }
-    pthread_mutex_lock(&x->lock);
-    x->count = total;
-    pthread_mutex_unlock(&x->lock);
-    return LK_OK;
 }
 
-static int rising(const void *a, const void *b) {
-    int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
-    return (x > y) - (x < y);
+static void encode(const lk__index *x, lk__segment *part, size_t first, size_t last, size_t count) {
+    encoding e = {x, part, first, last, count};
+    if (last - first >= PARALLEL_BLOCKS)
+        lk__parallel(encode_some, &e);
+    else
+        encode_some(&e, 0, 1);
+}
+
+typedef struct batch {
+    const int64_t *photos, *people;
+    const float *vectors;
+    size_t count;
+} batch;
+
+/* As many as there is room for behind the part's first `count`, which nobody sees before the count is raised. */
+static size_t fill(const lk__index *x, lk__segment *p, size_t count, batch *from) {
+    size_t dim = (size_t)x->dim, n = p->capacity - count < from->count ? p->capacity - count : from->count;
+    for (size_t i = 0; i < n; i++)
+        part_put(x, p, count + i, from->photos[i], from->people[i], from->vectors + i * dim, dim);
+    encode(x, p, count / LK__CODE_ROWS, (count + n) / LK__CODE_ROWS, count + n);
+    *from = (batch){from->photos + n, from->people + n, from->vectors + n * dim, from->count - n};
+    return n;
+}
+
+/* Room for so many parts more in the list. */
+static bool list_reserve(lk__index *x, size_t more) {
+    bool ok = true;
+    pthread_mutex_lock(&x->lock);
+    if (x->part_count + more > x->part_room) {
+        size_t room = 2 * (x->part_count + more);
+        lk__segment **parts = realloc(x->parts, room * sizeof(lk__segment *));
+        ok = parts != NULL;
+        if (ok) {
+            x->parts = parts;
+            x->part_room = room;
+        }
+    }
+    pthread_mutex_unlock(&x->lock);
+    return ok;
+}
+
+/* Parts double, so that small galleries stay small. */
+static size_t next_capacity(size_t last, size_t count) {
+    size_t capacity = FIRST_ROWS;
+    while (capacity < LK__SEGMENT_ROWS && (capacity < count || capacity < 2 * last)) capacity *= 2;
+    return capacity;
+}
+
+/* Nobody sees any of it before all of it is there. */
+lk_status lk__index_append(lk__index *x, const int64_t *photos, const int64_t *people, const float *vectors,
+                           size_t count, lk_error *err) {
+    batch from = {photos, people, vectors, count};
+    lk__segment *last = x->part_count > 0 ? x->parts[x->part_count - 1] : NULL;
+    bool into_last = last && !last->full && last->count < last->capacity;
+    size_t added = into_last ? fill(x, last, last->count, &from) : 0;
+    size_t most = from.count / LK__SEGMENT_ROWS + 2, made = 0, capacity = last ? last->capacity : 0;
+    lk__segment **parts = malloc(most * sizeof(lk__segment *));
+    bool ok = parts && list_reserve(x, most);
+    for (; ok && from.count > 0; made += ok) {
+        capacity = next_capacity(capacity, from.count);
+        parts[made] = part_new(x, capacity);
+        ok = parts[made] != NULL;
+        if (ok) parts[made]->count = fill(x, parts[made], 0, &from);
+    }
+    pthread_mutex_lock(&x->lock);
+    if (ok && into_last) last->count += added;
+    for (size_t i = 0; i < made; i++) {
+        if (ok)
+            x->parts[x->part_count++] = parts[i];
+        else
+            lk__segment_release(parts[i]);
+    }
+    pthread_mutex_unlock(&x->lock);
+    free(parts);
+    return ok ? LK_OK : lk__fail_memory(err, count * x->stride * sizeof(float), "the index of a gallery");
+}
+
+/* ---- removing -------------------------------------------------------------------------------------- */
+
+/* The rows of a part that are still there, in a new one. NULL: out of memory. */
+static lk__segment *without_removed(const lk__index *x, const lk__segment *old) {
+    size_t left = old->count - old->removed_count, at = 0;
+    size_t blocks = (left + LK__CODE_ROWS - 1) / LK__CODE_ROWS;
+    lk__segment *p = part_new(x, blocks * LK__CODE_ROWS);
+    if (!p) return NULL;
+    for (size_t i = 0; i < old->count; i++)
+        if (atomic_load_explicit(&old->removed[i], memory_order_relaxed) == 0)
+            part_put(x, p, at++, old->photos[i], old->people[i], old->vectors + i * x->stride, x->stride);
+    encode(x, p, 0, blocks, left);
+    p->count = left;
+    p->full = true;
+    return p;
+}
+
+/* Parts of which most is removed are written anew or dropped. Without memory they stay: a search passes over
+ * what is removed. */
+static void tidy(lk__index *x) {
+    size_t kept = 0;
+    lk__segment **parts = malloc((x->part_count + 1) * sizeof(lk__segment *)); /* NULL: drop; the same: keep */
+    if (!parts) return;
+    for (size_t i = 0; i < x->part_count; i++) {
+        lk__segment *p = x->parts[i];
+        parts[i] = p->removed_count == p->count ? NULL : p;
+        if (parts[i] && 2 * p->removed_count > p->count) parts[i] = without_removed(x, p);
+        if (!parts[i] && p->removed_count < p->count) parts[i] = p;
+    }
+    pthread_mutex_lock(&x->lock);
+    for (size_t i = 0; i < x->part_count; i++) {
+        if (parts[i] != x->parts[i]) lk__segment_release(x->parts[i]);
+        if (parts[i]) x->parts[kept++] = parts[i];
+    }
+    x->part_count = kept;
+    pthread_mutex_unlock(&x->lock);
+    free(parts);
+}
+
+/* The part whose photos the id is among, if it is in the index. */
+static lk__segment *part_of(const lk__index *x, int64_t photo) {
+    size_t low = 0, high = x->part_count;
+    while (high - low > 1) {
+        size_t middle = low + (high - low) / 2;
+        if (x->parts[middle]->count > 0 && x->parts[middle]->photos[0] <= photo)
+            low = middle;
+        else
+            high = middle;
+    }
+    return low < x->part_count ? x->parts[low] : NULL;
 }
 
 lk_status lk__index_remove(lk__index *x, const int64_t *photos, size_t count, lk_error *err) {
-    if (!count || !x->rows) return LK_OK;
-    const row_set *old = x->rows;
-    int64_t *gone = malloc(count * sizeof *gone);
-    row_set *left = rows_new(old->capacity, x->stride);
-    if (!gone || !left) {
-        free(gone);
-        release(left);
-        return lk__fail_memory(err, old->capacity * x->stride * sizeof(float), "an index");
-    }
-    memcpy(gone, photos, count * sizeof *gone);
-    qsort(gone, count, sizeof *gone, rising);
-    size_t kept = 0, next = 0;
-    for (size_t i = 0; i < x->count; i++) {
-        while (next < count && gone[next] < old->photos[i]) next++;
-        if (next < count && gone[next] == old->photos[i]) continue;
-        copy_row(x, left, kept++, old, i, 1);
-    }
-    free(gone);
-    replace(x, left, kept);
-    return LK_OK;
-}
-
-void lk__index_clear(lk__index *x) {
-    replace(x, NULL, 0);
-}
-
-/* ---- the scan ------------------------------------------------------------------------------------ */
-
-typedef struct hit {
-    float cosine;
-    size_t row;
-} hit;
-
-static bool worse(hit a, hit b) {
-    return a.cosine < b.cosine || (a.cosine == b.cosine && a.row > b.row);
-}
-
-static int best_first(const void *a, const void *b) {
-    hit x = *(const hit *)a, y = *(const hit *)b;
-    return worse(y, x) ? -1 : worse(x, y);
-}
-
-/* Heap of the best so far with the worst of them on top. */
-static void sink(hit *heap, size_t count, size_t i) {
-    for (;;) {
-        size_t child = 2 * i + 1;
-        if (child >= count) return;
-        if (child + 1 < count && worse(heap[child + 1], heap[child])) child++;
-        if (!worse(heap[child], heap[i])) return;
-        hit swap = heap[i];
-        heap[i] = heap[child];
-        heap[child] = swap;
-        i = child;
-    }
-}
-
-typedef struct scan {
-    const float *vectors, *probe;
-    size_t count, stride, room; /* room: hits that each part may keep */
-    int parts;
-    lk__dot dot;
-    hit *hits;    /* (parts, room) */
-    size_t *kept; /* (parts) */
-} scan;
-
-static void scan_part(scan *s, int part) {
-    size_t first, last, kept = 0;
-    float cosines[BLOCK];
-    hit *heap = s->hits + (size_t)part * s->room;
-    lk__part(s->count, part, s->parts, &first, &last);
-    for (size_t at = first; at < last; at += BLOCK) {
-        size_t rows = last - at < BLOCK ? last - at : BLOCK;
-        s->dot(s->vectors + at * s->stride, rows, s->stride, s->probe, cosines);
-        for (size_t i = 0; i < rows; i++) {
-            if (kept < s->room) {
-                heap[kept++] = (hit){cosines[i], at + i};
-                if (kept == s->room)
-                    for (size_t j = kept / 2 + 1; j-- > 0;) sink(heap, kept, j);
-            } else if (cosines[i] > heap[0].cosine) { /* an equal one has a lower id and stays */
-                heap[0] = (hit){cosines[i], at + i};
-                sink(heap, kept, 0);
-            }
-        }
-    }
-    s->kept[part] = kept;
-}
-
-static void scan_parts(void *context, int i, int n) {
-    scan *s = context;
-    for (int part = i; part < s->parts; part += n) scan_part(s, part);
-}
-
-/* The best k of rows [0, count), best first, malloc'd. */
-static hit *closest(const row_set *r, size_t count, size_t stride, const float *probe, size_t k,
-                    size_t *found) {
-    int threads = lk__threads(), parts = count * stride <= SERIAL_FLOATS ? 1 : threads;
-    size_t longest = count / (size_t)parts + 1;
-    scan s = {.vectors = r->vectors, .probe = probe, .count = count, .stride = stride, .parts = parts};
-    s.room = k < longest ? k : longest;
-    s.dot = lk__dot_best();
-    s.hits = malloc((size_t)parts * s.room * sizeof *s.hits);
-    s.kept = calloc((size_t)parts, sizeof *s.kept);
-    if (!s.hits || !s.kept) {
-        free(s.hits);
-        free(s.kept);
-        return NULL;
-    }
-    if (parts == 1)
-        scan_part(&s, 0);
-    else
-        lk__parallel(scan_parts, &s);
-    size_t total = 0;
-    for (int part = 0; part < parts; part++) {
-        memmove(s.hits + total, s.hits + (size_t)part * s.room, s.kept[part] * sizeof *s.hits);
-        total += s.kept[part];
-    }
-    qsort(s.hits, total, sizeof *s.hits, best_first);
-    free(s.kept);
-    *found = total < k ? total : k;
-    return s.hits;
-}
-
-/* Hits rank by cosine, then row; of each person only the first is kept. */
-static size_t best_of_each(const row_set *r, hit *hits, size_t count, size_t k) {
-    size_t kept = 0;
-    for (size_t i = 0; i < count && kept < k; i++) {
-        size_t j = 0;
-        while (j < kept && r->people[hits[j].row] != r->people[hits[i].row]) j++;
-        if (j == kept) hits[kept++] = hits[i];
-    }
-    return kept;
-}
-
-static lk_status search_one(const lk__index *x, const row_set *r, size_t count, const float *probe, size_t k,
-                            bool people, lk__hit *out, size_t *found, lk_error *err) {
-    hit *hits = closest(r, count, x->stride, probe, people ? count : k, found);
-    if (!hits) return lk__fail_memory(err, (k < count ? k : count) * sizeof *hits, "a search");
-    if (people) *found = best_of_each(r, hits, *found, k);
-    for (size_t i = 0; i < *found; i++) {
-        size_t row = hits[i].row;
-        out[i] = (lk__hit){.photo = r->photos[row],
-                           .person = r->people[row],
-                           .cosine = hits[i].cosine,
-                           .l2 = (float)lk_l2(probe, r->vectors + row * x->stride, x->dim)};
-    }
-    free(hits);
-    return LK_OK;
-}
-
-lk_status lk__index_search(lk__index *x, const float *probes, size_t n, size_t k, bool people, lk__hit *hits,
-                           size_t *found, lk_error *err) {
-    size_t dim = (size_t)x->dim;
-    float *padded = aligned_alloc(64, x->stride * sizeof *padded);
-    if (!padded) return lk__fail_memory(err, x->stride * sizeof *padded, "a search");
-    memset(padded + dim, 0, (x->stride - dim) * sizeof *padded);
-    pthread_mutex_lock(&x->lock);
-    row_set *r = x->rows;
-    size_t count = x->count;
-    if (r) r->references++;
-    pthread_mutex_unlock(&x->lock);
-    lk_status status = LK_OK;
-    for (size_t i = 0; i < n && status == LK_OK; i++) {
-        found[i] = 0;
-        memcpy(padded, probes + i * dim, dim * sizeof *padded);
-        if (count) status = search_one(x, r, count, padded, k, people, hits + i * k, &found[i], err);
+    (void)err;
+    uint32_t number = x->removals + 1;
+    bool many = false;
+    for (size_t i = 0; i < count; i++) {
+        lk__segment *p = part_of(x, photos[i]);
+        size_t row = p ? lk__segment_find(p, photos[i]) : 0;
+        if (!p || row == p->count || atomic_load_explicit(&p->removed[row], memory_order_relaxed) != 0)
+            continue;
+        atomic_store_explicit(&p->removed[row], number, memory_order_relaxed);
+        p->removed_count++;
+        many = many || 2 * p->removed_count > p->count;
     }
     pthread_mutex_lock(&x->lock);
-    release(r);
+    x->removals = number;
     pthread_mutex_unlock(&x->lock);
-    free(padded);
-    return status;
+    if (many) tidy(x);
+    return LK_OK;
 }
