@@ -19,6 +19,7 @@ enum { KEY_VERIFY = CLI_KEY_VERB, KEY_HEAD };
 static const struct argp_option option_list[] = {
     CLI_OPTION_JSON,
     CLI_OPTION_TSV,
+    CLI_OPTION_KEY,
     {"verify", KEY_VERIFY, 0, 0, "audit: only say whether the account holds", 0},
     {"head", KEY_HEAD, "HASH", 0,
      "audit: a hash that was written down; the account must have passed through it", 0},
@@ -66,6 +67,7 @@ static void info_json(const lk_gallery_info *in) {
     json_object_set_new(row, "model", cli_json_text(in->model_path));
     json_object_set_new(row, "fingerprint", cli_json_text(in->fingerprint));
     json_object_set_new(row, "created", cli_json_text(in->created));
+    json_object_set_new(row, "encrypted", json_boolean(in->encrypted));
     json_object_set_new(row, "audit_rows", json_integer(in->audit_rows));
     json_object_set_new(row, "audit_head", cli_json_text(in->audit_head));
     cli_json_print(stdout, row);
@@ -98,6 +100,8 @@ static int info(const gallery_options *o, lk_gallery *gallery) {
     cli_table_cell(table, "%s", in.fingerprint);
     cli_table_cell(table, "created");
     cli_table_cell(table, "%s", in.created);
+    cli_table_cell(table, "encrypted");
+    cli_table_cell(table, in.encrypted ? "yes" : "no");
     cli_table_cell(table, "audit rows");
     cli_table_cell(table, "%lld", (long long)in.audit_rows);
     cli_table_cell(table, "audit head");
@@ -185,7 +189,7 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
         if ((o->verify || o->head) && p->command->run != gallery_audit)
             argp_error(state, "--verify and --head go with audit");
         return 0;
-    default: return ARGP_ERR_UNKNOWN;
+    default: return cli_access_parse(&o->access, key, arg, state);
     }
 }
 
