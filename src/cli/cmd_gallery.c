@@ -12,7 +12,9 @@ static const char doc[] = "Look into a gallery, and change it.\vlist: the people
                           "person and all their photos. "
                           "rename PERSON NAME: call a person otherwise. audit: what was done with the "
                           "gallery, by whom, and what came "
-                          "back; exit code 1 if that account was tampered with.";
+                          "back; exit code 1 if that account was tampered with. check: look at everything "
+                          "that is stored; exit code 1 if "
+                          "something is wrong. backup FILE: a copy as of one moment, while others may write.";
 
 enum { KEY_VERIFY = CLI_KEY_VERB, KEY_HEAD };
 
@@ -20,6 +22,7 @@ static const struct argp_option option_list[] = {
     CLI_OPTION_JSON,
     CLI_OPTION_TSV,
     CLI_OPTION_KEY,
+    CLI_OPTION_AUDIT,
     {"verify", KEY_VERIFY, 0, 0, "audit: only say whether the account holds", 0},
     {"head", KEY_HEAD, "HASH", 0,
      "audit: a hash that was written down; the account must have passed through it", 0},
@@ -127,16 +130,18 @@ static int rename_person(const gallery_options *o, lk_gallery *gallery) {
 }
 
 static const struct command {
-    const char *name, *arguments; /* as the usage shows them */
-    size_t count;                 /* of arguments */
-    bool write;
+    const char *name, *arguments;     /* as the usage shows them */
+    size_t count;                     /* of arguments */
+    enum { READ, WRITE, RECORD } how; /* RECORD: it reads, and that is told of in the audit if it can be */
     gallery_fn run;
 } commands[] = {
-    {"list", "", 0, false, list},
-    {"info", "", 0, false, info},
-    {"remove", " PERSON", 1, true, remove_person},
-    {"rename", " PERSON NAME", 2, true, rename_person},
-    {"audit", "", 0, false, gallery_audit},
+    {"list", "", 0, READ, list},
+    {"info", "", 0, READ, info},
+    {"remove", " PERSON", 1, WRITE, remove_person},
+    {"rename", " PERSON NAME", 2, WRITE, rename_person},
+    {"audit", "", 0, READ, gallery_audit},
+    {"check", "", 0, READ, gallery_check},
+    {"backup", " FILE", 1, RECORD, gallery_backup},
 };
 enum { COMMANDS = sizeof commands / sizeof *commands };
 
@@ -213,10 +218,12 @@ int cmd_gallery(int argc, char **argv) {
     if (code == CLI_OK) {
         lk_gallery *gallery = NULL;
         lk_error err = {0};
-        if (cli_gallery_open(p.options.gallery, p.command->write, &p.options.access, &gallery, &err) == LK_OK)
-            code = p.command->run(&p.options, gallery);
-        else
-            code = cli_fail(&err);
+        gallery_options *o = &p.options;
+        lk_status status =
+            p.command->how == RECORD
+                ? cli_gallery_open_to_search(o->gallery, &o->access, &gallery, &o->recorded, &err)
+                : cli_gallery_open(o->gallery, p.command->how == WRITE, &o->access, &gallery, &err);
+        code = status == LK_OK ? p.command->run(o, gallery) : cli_fail(&err);
         lk_gallery_close(gallery);
     }
     free(arguments);

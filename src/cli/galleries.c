@@ -120,7 +120,7 @@ lk_status cli_gallery_open_to_search(const char *path, const cli_access *access,
     *recorded = status == LK_OK;
     if (status == LK_IO && !access->audit_required &&
         cli_gallery_open(path, false, access, out, err) == LK_OK) {
-        cli_say("%s: cannot be written: searches are NOT recorded in its audit", path);
+        cli_say("%s: cannot be written: this is NOT recorded in its audit", path);
         return LK_OK;
     }
     if (status != LK_OK && err) *err = why;
