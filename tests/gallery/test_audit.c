@@ -155,8 +155,9 @@ static void test_tampering(void **state) {
         {"INSERT INTO audit SELECT 8, time, who, action, person_id, photo_id, name, probe, details, hash "
          "FROM audit WHERE number = 7",
          "changed", 8},
-        {"INSERT INTO photos (person_id, name, added, sum, vector_sum, vector) VALUES (1, 'n', '', "
-         "likeness_sum(5, 1, 'n', '', NULL, NULL), 0, zeroblob(32))",
+        {"INSERT INTO photos (person_id, name, added, crop_size, sum, vector_sum, vector) VALUES (1, 'n', "
+         "'', 0, "
+         "likeness_sum(5, 1, 'n', '', NULL, NULL, 0), 0, zeroblob(32))",
          "no row tells of it", 0},
         {"DELETE FROM photos WHERE id = 2", "no row tells of its removal", 3},
         {"UPDATE people SET name = 'eve', sum = likeness_sum(id, 'eve', added, salt) WHERE name = 'ann'",
