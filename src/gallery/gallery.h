@@ -6,8 +6,11 @@
  *   audit.c              the account of what was done: writing its rows, each chained to the one before
  *   audit_verify.c       reading it, and saying what does not hold
  *   name.c               what may be a name
- *   index.h, index.c     the copy of all vectors in memory, and the scan for the closest
+ *   index.h, index.c     the copy of all vectors in memory; rows.h has its inside
+ *   scan.c, top.c        the closest of them, exactly
+ *   codes.h, codes*.c    4 bits a number and what they may hide: the first pass
  *   dot.c                one probe against many rows, for each kind of processor
+ *   index_file.c         the copy as a file;  beside.c when that is read and written
  *   store.h, store.c     what a store must do, and which there are
  *   store_sqlite*.c      the store on SQLite
  *
@@ -17,6 +20,7 @@
 
 #include "base/base.h"
 #include "gallery/index.h"
+#include "gallery/index_file.h"
 #include "gallery/store.h"
 
 #include <pthread.h>
@@ -42,7 +46,8 @@ struct lk_gallery {
 
     pthread_mutex_t follow; /* guards searching in the store, and what the index has seen of it */
     lk__index *index;       /* its own lock; never replaced */
-    lk__cursors seen;
+    lk__moment seen;
+    bool beside_tried, beside_damaged; /* the file beside the gallery */
 };
 
 /* Non-empty UTF-8 without control characters, at most `limit` bytes. */
@@ -64,6 +69,14 @@ void lk__audit_name(const uint8_t *salt, const char *name, uint8_t *hash);
 /* What the first row is chained to, and each row's hash from the one before. */
 void lk__audit_origin(const char *identity, uint8_t *hash);
 void lk__audit_hash(const uint8_t *before, const lk__audit_row *row, uint8_t *hash);
+
+/* search.c: bring the index up to date; cheap when nothing happened. */
+lk_status lk__gallery_follow(lk_gallery *gallery, lk_error *err);
+
+/* beside.c */
+void lk__beside_load(lk_gallery *gallery);
+void lk__beside_save(lk_gallery *gallery);
+void lk__beside_erase(lk_gallery *gallery); /* what was removed; the lock may be held, follow not */
 
 /* gallery.c: the vector of a stored photo, checked before it is believed. FORMAT: damaged. */
 lk_status lk__gallery_vector(const lk_gallery *gallery, const lk__photo *photo, float *out, lk_error *err);

@@ -191,7 +191,15 @@ static bool list_reserve(lk__index *x, size_t more) {
     return ok;
 }
 
-/* Parts double, so that small galleries stay small. */
+bool lk__index_push(lk__index *x, lk__segment *const *segments, size_t count) {
+    if (!list_reserve(x, count)) return false;
+    pthread_mutex_lock(&x->lock);
+    for (size_t i = 0; i < count; i++) x->segments[x->segment_count++] = segments[i];
+    pthread_mutex_unlock(&x->lock);
+    return true;
+}
+
+/* Segments double, so that small galleries stay small. */
 static size_t next_capacity(size_t last, size_t count) {
     size_t capacity = FIRST_ROWS;
     while (capacity < LK__SEGMENT_ROWS && (capacity < count || capacity < 2 * last)) capacity *= 2;

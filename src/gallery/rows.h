@@ -48,13 +48,13 @@ void lk__segment_release(lk__segment *segment); /* with the lock held, or nobody
 static inline size_t lk__segment_blocks(const lk__segment *segment, size_t count) {
     return segment->full ? (count + LK__CODE_ROWS - 1) / LK__CODE_ROWS : count / LK__CODE_ROWS;
 }
+/* New segments at the end. False: out of memory. */
+bool lk__index_push(lk__index *index, lk__segment *const *segments, size_t count);
 /* Of a segment of the index the row of a photo; its count if it is not there. */
 size_t lk__segment_find(const lk__segment *segment, int64_t photo);
 uint32_t lk__row_sum(const float *vector, size_t stride);
 
-/* index_file.c, with the lock held or nobody about */
-void lk__index_file_release(lk__index_file *file);
-/* Overwrite the row in the file, where that can be written. */
-void lk__index_file_erase(lk__index_file *file, const lk__segment *segment, size_t row);
+/* index_file.c */
+void lk__index_file_release(lk__index_file *file); /* with the lock held, or nobody about */
 
 #endif

@@ -128,6 +128,7 @@ static bool look(worker *w, size_t p, uint32_t v, size_t row) {
         return true;
     }
     s->dot(vector, 1, stride, s->vectors + p * stride, &cosine);
+    if (!(fabsf(cosine) < 2)) atomic_store(&s->damaged, true);
     lk__top *best = &w->finders[p].best;
     if (cosine < lk__top_least(best)) return true;
     bool ok = lk__top_offer(best, (lk__found){.photo = segment->photos[row],
@@ -450,6 +451,6 @@ lk_status lk__index_search(lk__index *x, const float *probes, size_t n, size_t k
     }
     scan_free(&s, x);
     if (ok) return LK_OK;
-    if (atomic_load(&s.damaged)) return lk__fail(err, LK_FORMAT, "the index file of the gallery is damaged");
+    if (atomic_load(&s.damaged)) return lk__fail(err, LK_MISMATCH, "the file beside the gallery is damaged");
     return lk__fail_memory(err, n * x->stride * sizeof(float), "a search");
 }
