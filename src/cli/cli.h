@@ -17,6 +17,7 @@
 #ifndef LIKENESS_CLI_H
 #define LIKENESS_CLI_H
 
+#include "likeness/gallery.h"
 #include "likeness/likeness.h"
 #include "likeness/train.h"
 
