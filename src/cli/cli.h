@@ -364,7 +364,8 @@ lk_status cli_draw_faces(const lk_image *photo, const lk_face *faces, size_t cou
 
 typedef struct cli_photo {
     const char *path;
-    lk_crop crop; /* all zero: the face that is found, or the model's own */
+    lk_crop crop;     /* all zero: the face that is found, or the model's own */
+    lk_damage damage; /* before anything is done with it */
 } cli_photo;
 
 /* Which faces of a photo are embedded. */
