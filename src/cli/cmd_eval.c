@@ -142,7 +142,7 @@ static char *model_name(const eval_options *o, size_t i) {
     return name;
 }
 
-static int models_open(eval_run *r) {
+int eval_models_open(eval_run *r) {
     const eval_options *o = r->options;
     lk_error err;
     r->models = cli_alloc(o->model_count, sizeof *r->models);
@@ -159,7 +159,7 @@ static int models_open(eval_run *r) {
     return CLI_OK;
 }
 
-static void models_free(eval_run *r) {
+void eval_models_free(eval_run *r) {
     for (size_t i = 0; r->models && i < r->options->model_count; i++) {
         eval_model *m = &r->models[i];
         free(m->name);
@@ -212,7 +212,7 @@ static int print(const eval_run *r) {
 static int measure(eval_run *r, cli_bad *bad) {
     const eval_options *o = r->options;
     lk_error err = {0};
-    int code = models_open(r);
+    int code = eval_models_open(r);
     if (code == CLI_OK) code = eval_photos_open(r, bad);
     if (code == CLI_OK && o->groups) code = eval_groups_load(o->groups, &r->verify, &r->groups);
     if (code == CLI_OK) code = eval_people_check(r);
@@ -237,7 +237,7 @@ static int eval(eval_options *o) {
     cli_bad_finish(&bad, bad.count > 1);
     eval_photos_free(&r);
     eval_groups_free(&r.groups);
-    models_free(&r);
+    eval_models_free(&r);
     cli_usage_line(started);
     return code;
 }
