@@ -12,6 +12,7 @@
  *   crops.c     photos in, files of aligned faces out
  *   models.c    opening models, and matching one with a gallery
  *   galleries.c opening galleries, and accounting for what is done with them
+ *   rule.c      from which cosine on two photos show one person, and how probable that is
  *   ranks_mpi.c several processes that train one net
  *
  * The program uses only the public headers of the library. Results go to stdout, all else to stderr. */
@@ -45,6 +46,7 @@ int cmd_crop(int argc, char **argv);
 int cmd_embed(int argc, char **argv);
 int cmd_verify(int argc, char **argv);
 int cmd_eval(int argc, char **argv);
+int cmd_calibrate(int argc, char **argv);
 int cmd_enroll(int argc, char **argv);
 int cmd_identify(int argc, char **argv);
 int cmd_watch(int argc, char **argv);
@@ -112,6 +114,9 @@ enum {
     CLI_KEY_THREADS,
     CLI_KEY_PRECISION,
     CLI_KEY_THRESHOLD,
+    CLI_KEY_FAR,
+    CLI_KEY_FPIR,
+    CLI_KEY_PRIOR,
     CLI_KEY_MODEL,
     CLI_KEY_DETECT,
     CLI_KEY_ALIGNED,
@@ -474,6 +479,38 @@ lk_status cli_gallery_open_to_search(const char *path, const cli_access *access,
                                      bool *recorded, lk_error *err);
 /* Of the bytes of a photo's file. */
 lk_status cli_probe_hash(const char *path, uint8_t hash[LK_PROBE_HASH_BYTES], lk_error *err);
+/* ---- what a cosine means (rule.c) ------------------------------------------------------------------ */
+
+/* What the command line asks for: a threshold, or how often a stranger may be taken for somebody. */
+typedef struct cli_wish {
+    double threshold; /* NaN: by the rate */
+    double rate;      /* FAR of a pair, or FPIR of a gallery */
+    double prior;     /* probability, before looking, of one person; of a gallery: that the person is in it */
+    bool rate_given;
+} cli_wish;
+enum { CLI_RATE_LEAST_EXPONENT = 9 };
+#define CLI_WISH_DEFAULT(rate_)                                                                              \
+    { .threshold = NAN, .rate = (rate_), .prior = 0.5 }
+#define CLI_OPTION_PRIOR(of)                                                                                 \
+    { "prior", CLI_KEY_PRIOR, "P", 0, "Probability, before looking, that " of, 0 }
+
+/* From which cosine on it is one person, and what that means. */
+typedef struct cli_rule {
+    const lk_calibration *calibration; /* NULL: none, and no probabilities */
+    double threshold;
+    double rate;       /* FAR or FPIR of that threshold; NaN: not known */
+    bool extrapolated; /* the rate is lower than validation people could show */
+    double prior;      /* of one pair */
+} cli_rule;
+/* For two photos. `path` of the model, to be told. CLI_USAGE: no threshold, given or of the model. */
+int cli_rule_pair(const lk_model *model, const char *path, const cli_wish *wish, cli_rule *out);
+/* For the photos of a gallery. `path` of the gallery. */
+int cli_rule_gallery(const lk_model *model, const char *path, const lk_gallery_info *info,
+                     const cli_wish *wish, cli_rule *out);
+double cli_rule_probability(const cli_rule *rule, double cosine); /* NaN: not known */
+/* A table's cell: a probability with two digits beside its nearer end, a rate; "NA" for NaN. */
+void cli_probability_cell(cli_table *table, double probability);
+void cli_rate_cell(cli_table *table, const cli_rule *rule);
 
 /* ---- ranks (ranks_mpi.c) ---------------------------------------------------------------------------- */
 

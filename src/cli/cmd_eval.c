@@ -163,7 +163,7 @@ static char *model_name(const eval_options *o, size_t i) {
 }
 
 /* Each model is there once without damage, then once with each. */
-static int models_open(eval_run *r) {
+int eval_models_open(eval_run *r) {
     const eval_options *o = r->options;
     lk_error err;
     size_t each = 1 + o->damage_count;
@@ -189,7 +189,7 @@ static int models_open(eval_run *r) {
     return CLI_OK;
 }
 
-static void models_free(eval_run *r) {
+void eval_models_free(eval_run *r) {
     for (size_t i = 0; r->models && i < r->model_count; i++) {
         eval_model *m = &r->models[i];
         free(m->name);
@@ -243,7 +243,7 @@ static int print(const eval_run *r) {
 static int measure(eval_run *r, cli_bad *bad) {
     const eval_options *o = r->options;
     lk_error err = {0};
-    int code = models_open(r);
+    int code = eval_models_open(r);
     if (code == CLI_OK) code = eval_photos_open(r, bad);
     if (code == CLI_OK && o->groups) code = eval_groups_load(o->groups, &r->verify, &r->groups);
     if (code == CLI_OK) code = eval_people_check(r);
@@ -268,7 +268,7 @@ static int eval(eval_options *o) {
     cli_bad_finish(&bad, bad.count > 1);
     eval_photos_free(&r);
     eval_groups_free(&r.groups);
-    models_free(&r);
+    eval_models_free(&r);
     cli_usage_line(started);
     return code;
 }
