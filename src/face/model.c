@@ -82,7 +82,7 @@ static lk_status read_settings(lk_model *m, const char *path, lk_error *err) {
         return lk__fail(err, LK_FORMAT, "%s: metadata 'crop': %s", path, why.message);
     const char *calibration = lk__tensors_meta(m->file, lk__calibration_key);
     m->calibrated = calibration != NULL;
-    lk_status status = calibration ? lk__calibration_parse(calibration, path, &m->calibration, err) : LK_OK;
+    status = calibration ? lk__calibration_parse(calibration, path, &m->calibration, err) : LK_OK;
     return status == LK_OK ? read_view(m, path, err) : status;
 }
 
