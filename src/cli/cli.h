@@ -57,6 +57,7 @@ int cmd_data(int argc, char **argv);
 int cmd_export(int argc, char **argv);
 int cmd_import(int argc, char **argv);
 int cmd_nets(int argc, char **argv);
+int cmd_words(int argc, char **argv);
 
 /* ---- memory (output.c): a program without memory can only say so and end ------------------------- */
 
