@@ -2,6 +2,7 @@
  * in a file as in use. Each figure is the median over many probes; PHOTOS as the first argument changes the
  * size. */
 #include "base/base.h"
+#include "likeness/gallery.h"
 
 #include <math.h>
 #include <stdlib.h>

@@ -157,6 +157,8 @@ typedef struct lk_train_options {
     double learning_rate, weight_decay, momentum;
     double warmup;  /* share of training in which the learning rate rises to its value; then a cosine to 0 */
     double augment; /* 0 none .. 1 full */
+    double average; /* validated and written is the moving average of the weights with this decay, say 0.998:
+                       the mean of the last 1 / (1 - decay) steps or so; 0: the weights themselves */
     double holdout; /* share of people kept out when `validate` is empty */
     lk_crop crop;   /* for sources that name none, and stored as the model's own */
     bool aligned; /* photos are faces of lk_image_align, and so will the model's be; `crop` is {.centre = 1},

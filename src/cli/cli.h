@@ -17,6 +17,7 @@
 #ifndef LIKENESS_CLI_H
 #define LIKENESS_CLI_H
 
+#include "likeness/gallery.h"
 #include "likeness/likeness.h"
 #include "likeness/train.h"
 
@@ -51,6 +52,7 @@ int cmd_synth(int argc, char **argv);
 int cmd_report(int argc, char **argv);
 int cmd_data(int argc, char **argv);
 int cmd_export(int argc, char **argv);
+int cmd_import(int argc, char **argv);
 int cmd_nets(int argc, char **argv);
 
 /* ---- memory (output.c): a program without memory can only say so and end ------------------------- */

@@ -27,6 +27,7 @@ static const verb verbs[] = {
     {"synth", cmd_synth, "draw people who do not exist, to train or to show"},
     {"data", cmd_data, "what ruins training in folders of people: copies, wrong labels"},
     {"report", cmd_report, "an HTML page of training curves, ROC and suspects"},
+    {"import", cmd_import, "dlib's face model, as npm ships it, as a model to compare with"},
     {"export", cmd_export, "a model as an ONNX file, for other programs"},
     {"nets", cmd_nets, "the nets that train knows"},
 };

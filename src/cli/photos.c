@@ -16,8 +16,8 @@ enum { PIECE = 4, BATCH = 2 }; /* photos of a piece; faces the net takes at once
 
 /* What is done with a photo. */
 typedef struct plan {
-    bool find;
-    lk_crop crop; /* when nothing is found, or nothing is looked for; all zero: the model's own */
+    bool find, aligned; /* the crop is a face that is aligned */
+    lk_crop crop;       /* when nothing is found, or nothing is looked for; all zero: the model's own */
 } plan;
 
 typedef struct run {
@@ -58,9 +58,10 @@ static void piece_drop(void *result) {
 /* ---- one photo to crops --------------------------------------------------------------------------- */
 
 /* A rectangle beside the photo would give the border's colour, and a vector of nobody. */
-static lk_status crop_whole(const run *r, const lk_image *photo, const char *path, lk_crop crop,
+static lk_status crop_whole(const run *r, const lk_image *photo, const char *path, const plan *what,
                             lk_image **out, lk_error *err) {
-    if (!cli_crop_given(crop)) crop = lk_model_crop(r->e->model);
+    lk_crop crop = cli_crop_given(what->crop) ? what->crop : lk_model_crop(r->e->model);
+    if (what->aligned) crop = lk_model_view(r->e->model, photo, crop);
     int width = lk_image_width(photo), height = lk_image_height(photo);
     bool misses = !(crop.centre > 0) && (crop.x + crop.width <= 0 || crop.y + crop.height <= 0 ||
                                          crop.x >= width || crop.y >= height);
@@ -105,7 +106,7 @@ static lk_status photo_crops(const run *r, int worker, size_t photo, const lk_im
     o->faces.whole = !what->find || (r->e->pick == CLI_PICK_CENTRAL && o->faces.found == 0);
     if (o->faces.whole) count = 1;
     *crops = cli_alloc(count, sizeof **crops);
-    if (o->faces.whole) return crop_whole(r, image, path, what->crop, *crops, &o->why);
+    if (o->faces.whole) return crop_whole(r, image, path, what, *crops, &o->why);
     o->number = cli_alloc(count, sizeof *o->number);
     o->faces.number = o->number;
     for (size_t i = 0; i < count && status == LK_OK; i++) {
@@ -207,10 +208,9 @@ static bool plan_all(run *r) {
         p->crop = e->photos[i].crop;
         if (cli_crop_given(p->crop)) continue;
         double room = cli_aligned_photo(&last, e->photos[i].path);
-        if (room > 0)
-            p->crop.centre = 1 / room;
-        else if (e->look->aligned)
-            p->crop.centre = 1;
+        p->aligned = room > 0 || e->look->aligned;
+        if (p->aligned)
+            p->crop.centre = room > 0 ? 1 / room : 1;
         else
             any |= p->find = find;
     }

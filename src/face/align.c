@@ -78,6 +78,6 @@ lk_status lk_face_cut(const lk_model *model, const lk_image *photo, const lk_fac
                       lk_error *err) {
     static const double box_room = 1.2; /* for models of photos that are not aligned */
     int width = lk_model_input_width(model), height = lk_model_input_height(model);
-    if (lk_model_aligned(model)) return lk_image_align(photo, face->point, 1, width, height, out, err);
+    if (lk_model_aligned(model)) return lk_model_align(model, photo, face->point, out, err);
     return lk_image_crop(photo, lk_face_square(face, box_room), width, height, out, err);
 }

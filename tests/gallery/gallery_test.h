@@ -3,6 +3,7 @@
 #define LK_GALLERY_TEST_H
 
 #include "gallery/gallery.h"
+#include "gallery/store_sqlite.h"
 
 #include <math.h>
 #include <setjmp.h>
@@ -97,6 +98,10 @@ static inline lk_gallery *open_gallery(const char *path, int flags) {
     lk_gallery *g = NULL;
     OK(lk_gallery_open(path, flags, &g, err));
     return g;
+}
+
+static inline sqlite3 *sqlite_of(const lk_gallery *g) {
+    return ((lk__sqlite *)g->store)->link.db;
 }
 
 static inline void add_number(lk_gallery *g, const char *person, uint64_t number) {
