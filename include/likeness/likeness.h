@@ -213,17 +213,17 @@ LK_API lk_status lk_detector_find(lk_detector *detector, const lk_image *photo, 
 LK_API lk_status lk_image_align(const lk_image *photo, const lk_point points[LK_FACE_POINTS], double room,
                                 int width, int height, lk_image **out, lk_error *err);
 
-/* The square around a face's box, its side `room` times the longer one of the box. */
-LK_API lk_crop lk_face_square(const lk_face *face, double room);
-/* The face as the model's net wants it: aligned, or for a model of loose photos the square around its box. */
-LK_API lk_status lk_face_cut(const lk_model *model, const lk_image *photo, const lk_face *face,
-                             lk_image **out, lk_error *err);
 /* The same for a model's net, of its input's size: the template's square, or what an imported model wants to
  * see around it (metadata 'view', docs/formats.md). INVALID too for a model that is not aligned. */
 LK_API lk_status lk_model_align(const lk_model *model, const lk_image *photo,
                                 const lk_point points[LK_FACE_POINTS], lk_image **out, lk_error *err);
 /* And in a photo whose part `aligned` is a face that was aligned already. */
 LK_API lk_crop lk_model_view(const lk_model *model, const lk_image *photo, lk_crop aligned);
+/* The square around a face's box, its side `room` times the longer one of the box. */
+LK_API lk_crop lk_face_square(const lk_face *face, double room);
+/* The face as the model's net wants it: aligned, or for a model of loose photos the square around its box. */
+LK_API lk_status lk_face_cut(const lk_model *model, const lk_image *photo, const lk_face *face,
+                             lk_image **out, lk_error *err);
 
 /* ---- vectors ------------------------------------------------------------------------------------ */
 
