@@ -77,6 +77,9 @@ LK_API lk_status lk_image_load(const char *path, lk_image **out, lk_error *err);
 /* The same from memory; `name` (may be NULL) is what errors call it. */
 LK_API lk_status lk_image_decode(const uint8_t *bytes, size_t size, const char *name, lk_image **out,
                                  lk_error *err);
+/* With a lower limit of pixels, for callers that have little memory. */
+LK_API lk_status lk_image_decode_within(const uint8_t *bytes, size_t size, const char *name,
+                                        size_t max_pixels, lk_image **out, lk_error *err);
 /* A copy of pixels (height, width, 3) with `stride` bytes from row to row (0: 3 * width); NULL: black. */
 LK_API lk_status lk_image_new(int width, int height, const uint8_t *pixels, size_t stride, lk_image **out,
                               lk_error *err);
@@ -262,6 +265,11 @@ LK_API lk_status lk_model_align(const lk_model *model, const lk_image *photo,
                                 const lk_point points[LK_FACE_POINTS], lk_image **out, lk_error *err);
 /* And in a photo whose part `aligned` is a face that was aligned already. */
 LK_API lk_crop lk_model_view(const lk_model *model, const lk_image *photo, lk_crop aligned);
+/* The square around a face's box, its side `room` times the longer one of the box. */
+LK_API lk_crop lk_face_square(const lk_face *face, double room);
+/* The face as the model's net wants it: aligned, or for a model of loose photos the square around its box. */
+LK_API lk_status lk_face_cut(const lk_model *model, const lk_image *photo, const lk_face *face,
+                             lk_image **out, lk_error *err);
 
 /* ---- vectors ------------------------------------------------------------------------------------ */
 

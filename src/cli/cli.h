@@ -50,6 +50,7 @@ int cmd_calibrate(int argc, char **argv);
 int cmd_enroll(int argc, char **argv);
 int cmd_identify(int argc, char **argv);
 int cmd_watch(int argc, char **argv);
+int cmd_serve(int argc, char **argv);
 int cmd_gallery(int argc, char **argv);
 int cmd_synth(int argc, char **argv);
 int cmd_report(int argc, char **argv);
@@ -354,11 +355,6 @@ lk_status cli_finder_find(cli_finder *finder, int worker, const lk_image *photo,
 
 /* Of several faces the one a photo of one person is about: large, and near the centre. count > 0. */
 size_t cli_face_central(const lk_face *faces, size_t count, int width, int height);
-/* The square around a face's box, its side `room` times the longer one of the box. */
-lk_crop cli_face_square(const lk_face *face, double room);
-/* The face as the model's net wants it: aligned, or the square around its box. */
-lk_status cli_face_cut(const lk_model *model, const lk_image *photo, const lk_face *face, lk_image **out,
-                       lk_error *err);
 /* "box": [x, y, w, h], "points": [[x, y]...], "confidence", "quality" into an object; face NULL: all null. */
 void cli_face_json(json_t *object, const lk_face *face);
 

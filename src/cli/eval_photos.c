@@ -148,7 +148,7 @@ static lk_status on_faces(void *context, size_t at, const cli_faces *faces, lk_e
     if (faces->whole) return LK_OK;
     const lk_face *face = &faces->face[faces->number[0]];
     r->quality[photo] = face->quality;
-    r->box[photo] = cli_face_square(face, 1);
+    r->box[photo] = lk_face_square(face, 1);
     return LK_OK;
 }
 

@@ -23,6 +23,7 @@ static const verb verbs[] = {
     {"verify", cmd_verify, "do two photos show the same person?"},
     {"enroll", cmd_enroll, "put people into a gallery"},
     {"identify", cmd_identify, "who in a gallery looks most like the people in a photo?"},
+    {"serve", cmd_serve, "a gallery over HTTP: an API and a page for operators"},
     {"watch", cmd_watch, "who is seen in a video, at an address or by a camera"},
     {"gallery", cmd_gallery, "list, remove, describe what a gallery holds"},
     {"synth", cmd_synth, "draw people who do not exist, to train or to show"},
