@@ -18,6 +18,7 @@ static const verb verbs[] = {
     {"detect", cmd_detect, "the faces in photos: boxes, points, how sure"},
     {"crop", cmd_crop, "photos to aligned faces, ready to train on"},
     {"eval", cmd_eval, "how good a model is: verification and identification"},
+    {"calibrate", cmd_calibrate, "what a model's cosines mean: probabilities, thresholds at FAR"},
     {"embed", cmd_embed, "photos to vectors, as text, JSON or .npy"},
     {"verify", cmd_verify, "do two photos show the same person?"},
     {"enroll", cmd_enroll, "put people into a gallery"},
