@@ -87,7 +87,7 @@ lk_status lk__gallery_follow(lk_gallery *g, lk_error *err) {
 lk_status lk__gallery_check_index(lk_gallery *g, lk_error *err) {
     size_t people = 0, photos = 0;
     for (int tries = 0; tries < PATIENCE; tries++) { /* somebody may write between the two */
-        lk_status status = follow(g, err);
+        lk_status status = lk__gallery_follow(g, err);
         if (status != LK_OK) return status;
         pthread_mutex_lock(&g->lock);
         status = g->store->ops->counts(g->store, &people, &photos, err);
