@@ -207,7 +207,7 @@ static int photos_open(enrollment *e, lk_error *err) {
     e->count = o->sources.count;
     e->photos = cli_alloc(e->count, sizeof *e->photos);
     for (size_t i = 0; i < e->count; i++)
-        e->photos[i] = (cli_photo){o->sources.items[i].path, o->sources.items[i].crop};
+        e->photos[i] = (cli_photo){.path = o->sources.items[i].path, .crop = o->sources.items[i].crop};
     return CLI_OK;
 }
 

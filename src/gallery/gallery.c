@@ -72,6 +72,8 @@ lk_status lk_gallery_open(const char *path, int flags, lk_gallery **out, lk_erro
 
 void lk_gallery_close(lk_gallery *g) {
     if (!g) return;
+    lk_gallery_rollback(g);
+    lk__beside_save(g);
     g->store->ops->close(g->store);
     lk__index_free(g->index);
     pthread_mutex_destroy(&g->follow);
@@ -114,6 +116,7 @@ lk_status lk__change_begin(lk_gallery *g, lk_error *err) {
 lk_status lk__change_end(lk_gallery *g, lk_status status, lk_error *err) {
     const lk__store_ops *ops = g->store->ops;
     if (status == LK_OK) status = g->in_transaction ? ops->keep(g->store, err) : ops->commit(g->store, err);
+    if (status == LK_OK && !g->in_transaction) lk__beside_erase(g);
     if (status != LK_OK && ops->in_transaction(g->store)) {
         if (g->in_transaction)
             ops->undo(g->store);
@@ -142,6 +145,7 @@ lk_status lk_gallery_commit(lk_gallery *g, lk_error *err) {
     if (status == LK_OK) status = g->store->ops->commit(g->store, err);
     if (status != LK_OK && g->in_transaction) g->store->ops->rollback(g->store);
     g->in_transaction = false;
+    if (status == LK_OK) lk__beside_erase(g);
     pthread_mutex_unlock(&g->lock);
     return status;
 }
