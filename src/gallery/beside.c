@@ -17,7 +17,7 @@ enum { WORTH_IT = 10000, STALE_SHARE = 8, PATH_ROOM = 4160 };
 
 /* Of a store that is a file, and that keeps vectors in the open: the file beside it has them as they are. */
 static bool beside_path(const lk_gallery *g, char *path) {
-    if (strstr(g->store->name, "://")) return false;
+    if (g->info.encrypted || strstr(g->store->name, "://")) return false;
     return snprintf(path, PATH_ROOM, "%s.index", g->store->name) < PATH_ROOM;
 }
 
