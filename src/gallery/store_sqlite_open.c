@@ -38,7 +38,7 @@ static lk_status connect_to(const lk__sqlite *s, lk__link *link, const char *nam
     if (code != SQLITE_OK) return lk__sqlite_fail(s, link, "open", err);
     sqlite3_extended_result_codes(link->db, 1);
     sqlite3_busy_timeout(link->db, LK__BUSY_MS);
-    return LK_OK;
+    return lk__sqlite_sum_register(link->db) == SQLITE_OK ? LK_OK : lk__sqlite_fail(s, link, "open", err);
 }
 
 /* Apart from connect_to(), because these make SQLite read the file. */
