@@ -35,6 +35,20 @@ LK_API lk_status lk_gallery_create(const char *path, const lk_vector_kind *kind,
                                    lk_error *err);
 /* NOT_FOUND, FORMAT (no gallery, damaged), BUSY, IO. */
 LK_API lk_status lk_gallery_open(const char *path, int flags, lk_gallery **out, lk_error *err);
+
+enum { LK_GALLERY_KEY_BYTES = 32 };
+/* All may be 0. */
+typedef struct lk_gallery_options {
+    int flags;          /* LK_GALLERY_READ_ONLY */
+    const uint8_t *key; /* (LK_GALLERY_KEY_BYTES); NULL: none. A gallery that is not encrypted needs none */
+} lk_gallery_options;
+/* With a key the new gallery is encrypted: vectors and crops are sealed with XChaCha20-Poly1305. Names, paths
+ * and the audit are not (docs/privacy.md). */
+LK_API lk_status lk_gallery_create_with(const char *path, const lk_vector_kind *kind,
+                                        const lk_gallery_options *options, lk_gallery **out, lk_error *err);
+/* MISMATCH: it is encrypted, and the key is missing or wrong. */
+LK_API lk_status lk_gallery_open_with(const char *path, const lk_gallery_options *options, lk_gallery **out,
+                                      lk_error *err);
 LK_API void lk_gallery_close(lk_gallery *gallery);
 /* LK_OK if the gallery holds vectors of this kind (fingerprint and dim); else MISMATCH, naming both models.
  */
@@ -46,7 +60,8 @@ typedef struct lk_gallery_info {
     double threshold;     /* of the model, cosine */
     char fingerprint[65]; /* of the model */
     char model_path[1024];
-    char created[32];    /* UTC, ISO 8601 */
+    char created[32]; /* UTC, ISO 8601 */
+    bool encrypted;
     int64_t audit_rows;  /* below */
     char audit_head[65]; /* hash of the last row; "" without rows */
 } lk_gallery_info;
@@ -116,6 +131,16 @@ LK_API lk_status lk_gallery_get_vector(const lk_gallery *gallery, int64_t photo_
 /* The crop as it was given, to be freed with free(). NOT_FOUND: no such photo, or it has no crop. */
 LK_API lk_status lk_gallery_get_crop(const lk_gallery *gallery, int64_t photo_id, uint8_t **bytes,
                                      size_t *size, lk_error *err);
+
+/* Called for each thing that is wrong, with a sentence. */
+typedef void (*lk_gallery_finding_fn)(void *context, const char *finding);
+/* Look at everything: pages, references, every vector and crop, the audit, what searches use. LK_OK says that
+ * all of it was looked at; whether something is wrong, `fn` is told. */
+LK_API lk_status lk_gallery_check(const lk_gallery *gallery, lk_gallery_finding_fn fn, void *context,
+                                  lk_error *err);
+/* A copy of the gallery as it is at one moment, to the new file `path`, which is there only when it is whole.
+ * Others may write meanwhile. INVALID: the file exists, or the gallery is not kept in a file. */
+LK_API lk_status lk_gallery_backup(const lk_gallery *gallery, const char *path, lk_error *err);
 
 /* ---- searching ----------------------------------------------------------------------------------- */
 

@@ -7,8 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* "a/b/Ann_Lee" of a pairs file is Ann_Lee, as a folder of people would name her. */
-static const char *base_name(const char *name) {
+const char *eval_person_name(const char *name) {
     const char *slash = strrchr(name, '/');
     return slash ? slash + 1 : name;
 }
@@ -19,7 +18,7 @@ enum { TOLD = 10 };
 
 static int trained_on(const lk_model *model, const char *name) {
     int whole = lk_model_trained_on(model, name);
-    return whole ? whole : lk_model_trained_on(model, base_name(name));
+    return whole ? whole : lk_model_trained_on(model, eval_person_name(name));
 }
 
 /* "001" and "s1" are folders in many sets, and of other people in each. */
@@ -33,16 +32,19 @@ static bool tells_who(const char *name) {
  * nothing. */
 static size_t find_trained(const lk_model *model, const eval_set *set, json_t *found) {
     size_t numbers = 0;
+    bool *shown = cli_alloc(set->names, sizeof *shown); /* some may have no photo left */
+    for (size_t i = 0; i < set->count; i++) shown[set->folder[i]] = true;
     for (size_t i = 0; i < set->names; i++)
-        if (trained_on(model, set->name[i]) == 1) {
-            if (!tells_who(base_name(set->name[i]))) {
+        if (shown[i] && trained_on(model, set->name[i]) == 1) {
+            if (!tells_who(eval_person_name(set->name[i]))) {
                 numbers++;
                 continue;
             }
-            json_t *name = cli_json_text(base_name(set->name[i]));
+            json_t *name = cli_json_text(eval_person_name(set->name[i]));
             json_object_set_new(found, json_string_value(name), json_true());
             json_decref(name);
         }
+    free(shown);
     return numbers;
 }
 
@@ -215,7 +217,7 @@ static void place_people(const reader *r, const eval_set *set, eval_groups *out)
     out->of_name = cli_alloc(set->names, sizeof *out->of_name);
     for (size_t i = 0; i < set->names; i++) {
         const entry *e = find_person(r, set->name[i]);
-        if (!e) e = find_person(r, base_name(set->name[i]));
+        if (!e) e = find_person(r, eval_person_name(set->name[i]));
         out->of_name[i] = e ? (int)e->group_number : LK_NO_GROUP;
         if (e) met[e - r->entries] = true;
     }

@@ -25,7 +25,7 @@ static int wish_compare(const void *a, const void *b) {
 static int folder_open(const cli_sources *sources, size_t limit, eval_folder *out, cli_bad *bad) {
     lk_error err = {0};
     if (!sources->count) return CLI_OK;
-    if (lk_dataset_open(sources->items, 1, &out->dataset, &err) != LK_OK) return cli_fail(&err);
+    if (lk_dataset_open(sources->items, sources->count, &out->dataset, &err) != LK_OK) return cli_fail(&err);
     cli_dataset_skipped(out->dataset, bad);
     out->people = lk_dataset_people(out->dataset);
     if (limit && limit < out->people) out->people = limit;
@@ -48,12 +48,21 @@ static size_t wish_for_pairs(eval_run *r, wish *wishes) {
     return r->verify.count;
 }
 
+/* As named under its own folder, of several. */
+static const char *label_of(const cli_sources *sources, const char *path) {
+    for (size_t i = 0; i < sources->count; i++) {
+        size_t length = strlen(sources->items[i].path);
+        if (strncmp(path, sources->items[i].path, length) == 0 && path[length]) return path + length + 1;
+    }
+    return path;
+}
+
 static size_t wish_for_folder(const eval_folder *folder, const cli_sources *source, eval_set *set,
                               wish *wishes) {
     for (size_t i = 0; i < set->count; i++) {
         const char *path = lk_dataset_photo_path(folder->dataset, i);
         wishes[i] = (wish){.photo = {.path = path, .crop = lk_dataset_photo_crop(folder->dataset, i)},
-                           .label = path + strlen(source->items[0].path) + 1,
+                           .label = label_of(source, path),
                            .slot = &set->photo[i]};
     }
     return set->count;
@@ -139,7 +148,7 @@ static lk_status on_faces(void *context, size_t at, const cli_faces *faces, lk_e
     if (faces->whole) return LK_OK;
     const lk_face *face = &faces->face[faces->number[0]];
     r->quality[photo] = face->quality;
-    r->box[photo] = cli_face_square(face, 1);
+    r->box[photo] = lk_face_square(face, 1);
     return LK_OK;
 }
 

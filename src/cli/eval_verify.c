@@ -16,9 +16,9 @@ static lk_status unless_empty(lk_status status) {
 }
 
 static lk_status add_calibration(const eval_run *r, const lk_trial *trial, json_t *figures, lk_error *err) {
-    lk_calibration calibration;
+    lk_reliability calibration;
     lk_bootstrap bootstrap = bootstrap_of(r);
-    lk_status status = lk_calibration_measure(trial, &bootstrap, &calibration, err);
+    lk_status status = lk_reliability_measure(trial, &bootstrap, &calibration, err);
     if (status == LK_OK) json_object_set_new(figures, "calibration", eval_json_calibration(&calibration));
     return unless_empty(status);
 }

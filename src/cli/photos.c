@@ -152,7 +152,7 @@ static lk_status photo_crops(const run *r, int worker, size_t photo, const lk_im
     o->number = cli_alloc(count, sizeof *o->number);
     o->faces.number = o->number;
     for (size_t i = 0; i < count && status == LK_OK; i++) {
-        status = cli_face_cut(r->e->model, image, &o->found[first + i], *crops + i, &o->why);
+        status = lk_face_cut(r->e->model, image, &o->found[first + i], *crops + i, &o->why);
         o->number[i] = first + i;
         o->faces.count += status == LK_OK; /* here: crops made, to be freed on failure too */
         if (status == LK_OK) status = crop_damage(r, photo, *crops + i, &o->why);

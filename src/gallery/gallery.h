@@ -5,9 +5,14 @@
  *   search.c             searches: the index follows the store, then names are looked up
  *   audit.c              the account of what was done: writing its rows, each chained to the one before
  *   audit_verify.c       reading it, and saying what does not hold
+ *   check.c              is it sound? and a copy of it
+ *   seal.c               encryption of vectors and crops
  *   name.c               what may be a name
- *   index.h, index.c     the copy of all vectors in memory, and the scan for the closest
+ *   index.h, index.c     the copy of all vectors in memory; rows.h has its inside
+ *   scan.c, top.c        the closest of them, exactly
+ *   codes.h, codes*.c    4 bits a number and what they may hide: the first pass
  *   dot.c                one probe against many rows, for each kind of processor
+ *   index_file.c         the copy as a file;  beside.c when that is read and written
  *   store.h, store.c     what a store must do, and which there are
  *   store_sqlite*.c      the store on SQLite
  *
@@ -17,6 +22,7 @@
 
 #include "base/base.h"
 #include "gallery/index.h"
+#include "gallery/index_file.h"
 #include "gallery/store.h"
 
 #include <pthread.h>
@@ -35,6 +41,7 @@ struct lk_gallery {
     char *path;           /* or address; as errors call it */
     lk_gallery_info info; /* people and photos are not kept here */
     lk__store *store;
+    uint8_t key[LK_GALLERY_KEY_BYTES]; /* of an encrypted gallery */
 
     pthread_mutex_t lock; /* guards the next two, and the store but for searching */
     bool in_transaction;  /* between begin and commit */
@@ -42,7 +49,8 @@ struct lk_gallery {
 
     pthread_mutex_t follow; /* guards searching in the store, and what the index has seen of it */
     lk__index *index;       /* its own lock; never replaced */
-    lk__cursors seen;
+    lk__moment seen;
+    bool beside_tried, beside_damaged; /* the file beside the gallery */
 };
 
 /* Non-empty UTF-8 without control characters, at most `limit` bytes. */
@@ -65,7 +73,29 @@ void lk__audit_name(const uint8_t *salt, const char *name, uint8_t *hash);
 void lk__audit_origin(const char *identity, uint8_t *hash);
 void lk__audit_hash(const uint8_t *before, const lk__audit_row *row, uint8_t *hash);
 
+/* search.c: does the index, brought up to date, have the photos that the store has? FORMAT: no. */
+lk_status lk__gallery_check_index(lk_gallery *gallery, lk_error *err);
+
+/* seal.c: out (size + LK__SEAL_ROOM) from plain (size), and back. */
+enum { LK__SEAL_VECTOR = 'v', LK__SEAL_CROP = 'c' };
+void lk__seal(const lk_gallery *gallery, char kind, int64_t id, const void *plain, size_t size, uint8_t *out);
+lk_status lk__unseal(const lk_gallery *gallery, char kind, int64_t id, const void *sealed, size_t size,
+                     void *out, lk_error *err);
+/* check (LK__SEAL_CHECK): by which it is known whether a key is right. */
+void lk__seal_check_new(const uint8_t *key, uint8_t *check);
+bool lk__seal_check_fits(const uint8_t *key, const uint8_t *check);
+/* search.c: bring the index up to date; cheap when nothing happened. */
+lk_status lk__gallery_follow(lk_gallery *gallery, lk_error *err);
+
+/* beside.c */
+void lk__beside_load(lk_gallery *gallery);
+void lk__beside_save(lk_gallery *gallery);
+void lk__beside_erase(lk_gallery *gallery); /* what was removed; the lock may be held, follow not */
+
 /* gallery.c: the vector of a stored photo, checked before it is believed. FORMAT: damaged. */
 lk_status lk__gallery_vector(const lk_gallery *gallery, const lk__photo *photo, float *out, lk_error *err);
+/* Its crop, malloc'd; NULL if it has none. */
+lk_status lk__gallery_crop(const lk_gallery *gallery, const lk__photo *photo, uint8_t **crop, size_t *size,
+                           lk_error *err);
 
 #endif

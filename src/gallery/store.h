@@ -32,6 +32,10 @@ typedef struct lk__cursors {
 } lk__cursors;
 
 enum { LK__HASH = 32, LK__SALT = 16 }; /* bytes: SHA-256; what a person's name is hashed with */
+enum {
+    LK__SEAL_ROOM = 24 + 16,             /* bytes that sealing adds: nonce and tag (seal.c) */
+    LK__SEAL_CHECK = LK__SEAL_ROOM + 16, /* of what tells whether a key is right */
+};
 
 /* A moment in the life of one gallery, for what is kept outside of it (a file beside it): the last row of the
  * audit then, and its hash, which depends on all that was done before. A copy that has gone another way
@@ -84,6 +88,8 @@ typedef lk_status (*lk__photo_fn)(void *context, const lk__photo *photo, lk_erro
 typedef lk_status (*lk__person_fn)(void *context, const lk__person *person, lk_error *err);
 typedef lk_status (*lk__removed_fn)(void *context, int64_t photo_id, lk_error *err);
 typedef lk_status (*lk__audit_fn)(void *context, const lk__audit_row *row, lk_error *err);
+
+typedef void (*lk__finding_fn)(void *context, const char *finding);
 
 typedef struct lk__store lk__store;
 
@@ -141,6 +147,10 @@ typedef struct lk__store_ops {
     lk_status (*audit_rows)(lk__store *store, int64_t after, size_t limit, lk__audit_fn fn, void *context,
                             lk_error *err);
 
+    /* Say what is not sound in what is kept, as far as it can be told without looking into vectors and crops.
+     */
+    lk_status (*check)(lk__store *store, lk__finding_fn fn, void *context, lk_error *err);
+
     /* ---- searching ---- */
     /* How far the store has come: the highest numbers that a reader would reach now. */
     lk_status (*ends)(lk__store *store, lk__cursors *out, lk_error *err);
@@ -155,6 +165,8 @@ typedef struct lk__store_ops {
      */
     lk_status (*names)(lk__store *store, const int64_t *ids, size_t count, lk__photo_fn fn, void *context,
                        lk_error *err);
+    /* All of it of one moment to a new file; INVALID where a store has means of its own for that. */
+    lk_status (*backup)(lk__store *store, const char *path, lk_error *err);
 } lk__store_ops;
 
 /* What every store begins with. */
@@ -166,14 +178,18 @@ struct lk__store {
     /* Random, made with the gallery: whose is a file that lies beside it? A copy of a gallery has the same,
      * and may have gone another way since. */
     char identity[33];
+    uint8_t seal_check[LK__SEAL_CHECK]; /* given at making; meaningless unless info.encrypted */
 };
 
 /* By the form of the address: a path is SQLite's. */
-lk_status lk__store_create(const char *address, const lk_vector_kind *kind, lk__store **out, lk_error *err);
+/* seal_check (LK__SEAL_CHECK): kept with an encrypted gallery; NULL: it is not. */
+lk_status lk__store_create(const char *address, const lk_vector_kind *kind, const uint8_t *seal_check,
+                           lk__store **out, lk_error *err);
 lk_status lk__store_open(const char *address, bool read_only, lk__store **out, lk_error *err);
 
 /* store_sqlite_open.c */
-lk_status lk__sqlite_create(const char *path, const lk_vector_kind *kind, lk__store **out, lk_error *err);
+lk_status lk__sqlite_create(const char *path, const lk_vector_kind *kind, const uint8_t *seal_check,
+                            lk__store **out, lk_error *err);
 lk_status lk__sqlite_open(const char *path, bool read_only, lk__store **out, lk_error *err);
 
 #endif

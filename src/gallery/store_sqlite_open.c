@@ -69,11 +69,12 @@ static lk_status check_new_kind(const char *path, const lk_vector_kind *kind, lk
 }
 
 /* Everything into the empty file `name`, closed again. */
-static lk_status write_new(lk__sqlite *s, const char *name, const lk_vector_kind *kind, lk_error *err) {
+static lk_status write_new(lk__sqlite *s, const char *name, const lk_vector_kind *kind,
+                           const uint8_t *seal_check, lk_error *err) {
     lk_status status = connect_to(s, &s->link, name, SQLITE_OPEN_READWRITE, err);
     if (status == LK_OK)
         status = lk__sqlite_exec(s, &s->link, "PRAGMA journal_mode = WAL; BEGIN IMMEDIATE", "create", err);
-    if (status == LK_OK) status = lk__sqlite_schema_write(s, kind, err);
+    if (status == LK_OK) status = lk__sqlite_schema_write(s, kind, seal_check, err);
     if (status == LK_OK) status = lk__sqlite_exec(s, &s->link, "COMMIT", "create", err);
     lk__sqlite_disconnect(&s->link);
     return status;
@@ -118,7 +119,8 @@ static void remove_unfinished(const char *name) {
     }
 }
 
-lk_status lk__sqlite_create(const char *path, const lk_vector_kind *kind, lk__store **out, lk_error *err) {
+lk_status lk__sqlite_create(const char *path, const lk_vector_kind *kind, const uint8_t *seal_check,
+                            lk__store **out, lk_error *err) {
     char name[NAME_ROOM];
     lk_status status = check_new_kind(path, kind, err);
     if (status == LK_OK) status = check_free(path, err);
@@ -128,11 +130,41 @@ lk_status lk__sqlite_create(const char *path, const lk_vector_kind *kind, lk__st
     if (fd < 0) return lk__fail_errno(err, "create", path);
     close(fd);
     lk__sqlite *s = store_new(path, false);
-    status = s ? write_new(s, name, kind, err) : lk__fail_memory(err, sizeof *s, path);
+    status = s ? write_new(s, name, kind, seal_check, err) : lk__fail_memory(err, sizeof *s, path);
     if (s) lk__sqlite_ops.close(&s->store);
     if (status == LK_OK) status = move_into_place(name, path, err);
     if (status == LK_OK) return lk__sqlite_open(path, false, out, err);
     remove_unfinished(name);
+    return status;
+}
+
+/* ---- a copy ---------------------------------------------------------------------------------------- */
+
+static lk_status sync_file(const char *name, const char *path, lk_error *err) {
+    int fd = open(name, O_RDONLY | O_CLOEXEC);
+    lk_status status = fd >= 0 && fsync(fd) == 0 ? LK_OK : lk__fail_errno(err, "write", path);
+    if (fd >= 0) close(fd);
+    return status;
+}
+
+/* VACUUM INTO reads one moment while others write, and leaves out what free pages may still hold. */
+lk_status lk__sqlite_backup(lk__store *store, const char *path, lk_error *err) {
+    lk__sqlite *s = lk__sqlite_of(store);
+    char name[NAME_ROOM];
+    lk_status status = check_free(path, err);
+    if (status != LK_OK) return status;
+    snprintf(name, sizeof name, "%s.tmp.XXXXXX", path);
+    int fd = mkstemp(name);
+    if (fd < 0) return lk__fail_errno(err, "create", path);
+    close(fd);
+    sqlite3_stmt *copy = NULL;
+    if (sqlite3_prepare_v2(s->reader.db, "VACUUM INTO ?1", -1, &copy, NULL) != SQLITE_OK ||
+        sqlite3_bind_text(copy, 1, name, -1, SQLITE_STATIC) != SQLITE_OK || sqlite3_step(copy) != SQLITE_DONE)
+        status = lk__sqlite_fail(s, &s->reader, "copy it", err);
+    sqlite3_finalize(copy);
+    if (status == LK_OK) status = sync_file(name, path, err);
+    if (status == LK_OK) status = move_into_place(name, path, err);
+    if (status != LK_OK) remove_unfinished(name);
     return status;
 }
 
