@@ -28,6 +28,7 @@ static const verb verbs[] = {
     {"gallery", cmd_gallery, "list, remove, describe what a gallery holds"},
     {"synth", cmd_synth, "draw people who do not exist, to train or to show"},
     {"data", cmd_data, "what ruins training in folders of people: copies, wrong labels"},
+    {"words", cmd_words, "words that fill the same gap: vectors of words, from plain text"},
     {"report", cmd_report, "an HTML page of training curves, ROC and suspects"},
     {"import", cmd_import, "dlib's face model, as npm ships it, as a model to compare with"},
     {"export", cmd_export, "a model as an ONNX file, for other programs"},
