@@ -14,11 +14,12 @@ typedef struct enroll_options {
     cli_pick pick;
     int picks;   /* how often the command line said which face */
     size_t face; /* from 1, with --face */
+    double min_quality;
     cli_look look;
     cli_compute compute;
 } enroll_options;
 
-enum { KEY_PERSON = CLI_KEY_VERB, KEY_LARGEST, KEY_ALL, KEY_FACE };
+enum { KEY_PERSON = CLI_KEY_VERB, KEY_LARGEST, KEY_ALL, KEY_FACE, KEY_MIN_QUALITY };
 
 static const char doc[] =
     "Enroll every photo of folders of people (DIR/PERSON/PHOTO), or PHOTOs of one "
@@ -37,12 +38,17 @@ static const struct argp_option option_list[] = {
     {"largest", KEY_LARGEST, 0, 0, "Of several faces in a photo take the largest", 0},
     {"all", KEY_ALL, 0, 0, "Of several faces in a photo take all, as PHOTO#1 and so on", 0},
     {"face", KEY_FACE, "N", 0, "Of several faces take number N, the widest being 1 (likeness detect)", 0},
+    {"min-quality", KEY_MIN_QUALITY, "Q", 0,
+     "Leave out faces whose vector the model trusts less, 0 to 1; its calibration must tell (likeness "
+     "calibrate)",
+     0},
     CLI_OPTION_CROP,
     CLI_OPTIONS_FACES,
     CLI_OPTIONS_COMPUTE,
     {0}};
 
 static const cli_number numbers[] = {{KEY_FACE, CLI_SIZE, offsetof(enroll_options, face), 1, CLI_FACES_MAX},
+                                     {KEY_MIN_QUALITY, CLI_REAL, offsetof(enroll_options, min_quality), 0, 1},
                                      CLI_NUMBERS_LOOK(enroll_options),
                                      CLI_NUMBERS_COMPUTE(enroll_options),
                                      {0}};
@@ -146,6 +152,12 @@ static lk_status enroll_faces(enrollment *e, size_t photo, const cli_faces *face
     lk_status status = LK_OK;
     size_t before = e->pending;
     for (size_t i = 0; i < faces->count && status == LK_OK; i++) {
+        double quality = (double)faces->quality[i];
+        if (quality < e->options->min_quality) {
+            cli_bad_say(&e->bad, CLI_POOR, path, "the vector's quality is %.3f, below %.3f", quality,
+                        e->options->min_quality);
+            continue;
+        }
         char *name = numbered ? cli_format("%s#%zu", path, faces->number[i] + 1) : cli_format("%s", path);
         status = enroll_add(e, photo, name, faces->vectors + i * e->dim, err);
         free(name);
@@ -213,18 +225,33 @@ static cli_embedding embedding_of(enrollment *e, const lk_model *model) {
                            .bad = &e->bad};
 }
 
+/* A floor that nobody can tell of is a mistake. */
+static lk_status check_quality(const enroll_options *o, const lk_model *model, lk_error *err) {
+    const lk_calibration *calibration = lk_model_calibration(model);
+    if (o->min_quality == 0 || (calibration && calibration->knots)) return LK_OK;
+    err->status = LK_INVALID;
+    snprintf(
+        err->message, sizeof err->message,
+        "--min-quality: the model is not calibrated to tell the quality of vectors (likeness calibrate)");
+    return LK_INVALID;
+}
+
 /* Open the gallery and its model; or, if there is none yet, the model first, so that a wrong one leaves no
  * file. */
 static lk_status gallery_open(enrollment *e, lk_model **model, bool *made, lk_error *err) {
     const enroll_options *o = e->options;
     lk_status status = lk_gallery_open(o->gallery, 0, &e->gallery, err);
-    if (status == LK_OK) return cli_gallery_model(e->gallery, o->model, model, err);
+    if (status == LK_OK) {
+        status = cli_gallery_model(e->gallery, o->model, model, err);
+        return status == LK_OK ? check_quality(o, *model, err) : status;
+    }
     if (status != LK_NOT_FOUND || !o->model) {
         if (status == LK_NOT_FOUND)
             cli_say("to make a new gallery, give the model that makes its vectors: --model");
         return status;
     }
     status = lk_model_open(o->model, model, err);
+    if (status == LK_OK) status = check_quality(o, *model, err);
     /* Nor may a precision that this processor refuses leave one, or a detector that is not there. */
     cli_embedding embedding = embedding_of(e, *model);
     if (status == LK_OK) status = cli_embed_check(&embedding, err);

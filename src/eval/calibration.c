@@ -66,7 +66,8 @@ static size_t photos_in_pairs(const lk__trial *trial) {
     return trial->person ? trial->photos : 0; /* of scores without photos nothing is known */
 }
 
-lk_status lk_calibration_fit(const lk_trial *given, lk_calibration *out, lk_error *err) {
+lk_status lk_calibration_fit(const lk_trial *given, const float *lengths, lk_calibration *out,
+                             lk_error *err) {
     lk__trial trial;
     lk_status status = lk__trial_open(given, &trial, err);
     if (status != LK_OK) return status;
@@ -87,7 +88,8 @@ lk_status lk_calibration_fit(const lk_trial *given, lk_calibration *out, lk_erro
                             .pairs_different = sorted.all.different_count};
         measure_levels(&sorted.all, &c);
         measure_tail(&sorted.all, &c);
-        *out = c;
+        if (lengths) status = lk__trust_fit(given, lengths, &c, err);
+        if (status == LK_OK) *out = c;
     }
     lk__scores_free(&sorted);
     lk__trial_close(&trial);
