@@ -38,7 +38,7 @@ static lk_words *must_open(const char *path) {
 static void check_language(const lk_words *w) {
     double same = fmin(cosine(w, "dog", "cat"), fmin(cosine(w, "man", "child"), cosine(w, "car", "bus")));
     double other = fmax(cosine(w, "dog", "bone"), fmax(cosine(w, "dog", "man"), cosine(w, "man", "car")));
-    if (!(same > other + 0.2)) fail_msg("words of one gap %.3f, of different gaps %.3f", same, other);
+    if (!(same > other + 0.1)) fail_msg("words of one gap %.3f, of different gaps %.3f", same, other);
     lk_words_match found[3];
     size_t count = 0;
     assert_int_equal(lk_words_fill(w, "the ___ eats the bone", 3, found, &count, NULL), LK_OK);
