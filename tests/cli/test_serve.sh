@@ -36,7 +36,7 @@ run 0 enroll g.gallery --model "$models/face-tiny.safetensors" --detector "$mode
 run 2 serve
 run 2 serve token add g.gallery ann
 run 2 serve token drop g.gallery ann
-run 2 serve g.gallery --listen nowhere
+run 2 serve g.gallery --listen nowhere --detector "$models/detect.safetensors"
 err_has "ADDRESS:PORT"
 run 3 serve missing.gallery
 run 2 serve g.gallery --listen 0.0.0.0:0 --detector "$models/detect.safetensors"
