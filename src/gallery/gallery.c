@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { PAGE = 256 };
+
 /* ---- the handle ---------------------------------------------------------------------------------- */
 
 static lk_status wrap(const char *path, lk__store *store, lk_gallery **out, lk_error *err) {
@@ -23,8 +25,13 @@ static lk_status wrap(const char *path, lk__store *store, lk_gallery **out, lk_e
     pthread_mutex_init(&g->follow, NULL); /* as the one above: it takes no memory here */
     g->store = store;
     g->info = store->info;
-    *out = g;
-    return LK_OK;
+    lk__audit_who(g->who);
+    lk_status status = store->read_only ? LK_OK : lk__audit_begin(g, err);
+    if (status == LK_OK)
+        *out = g;
+    else
+        lk_gallery_close(g);
+    return status;
 }
 
 lk_status lk_gallery_create(const char *path, const lk_vector_kind *kind, lk_gallery **out, lk_error *err) {
@@ -72,14 +79,14 @@ static lk_status writable(const lk_gallery *g, lk_error *err) {
     return LK_OK;
 }
 
-static lk_status change_begin(lk_gallery *g, lk_error *err) {
+lk_status lk__change_begin(lk_gallery *g, lk_error *err) {
     const lk__store_ops *ops = g->store->ops;
     lk_status status = writable(g, err);
     if (status != LK_OK) return status;
     return g->in_transaction ? ops->mark(g->store, err) : ops->begin(g->store, err);
 }
 
-static lk_status change_end(lk_gallery *g, lk_status status, lk_error *err) {
+lk_status lk__change_end(lk_gallery *g, lk_status status, lk_error *err) {
     const lk__store_ops *ops = g->store->ops;
     if (status == LK_OK) status = g->in_transaction ? ops->keep(g->store, err) : ops->commit(g->store, err);
     if (status != LK_OK && ops->in_transaction(g->store)) {
@@ -157,6 +164,19 @@ static lk_status check_enrollment(const lk_gallery *g, const lk_enrollment *e, l
     return LK_OK;
 }
 
+/* What the audit tells of a photo that was added: first what it replaced, if anything. */
+static lk_status tell_added(lk_gallery *g, const lk__photo *photo, const lk__added *added, lk_error *err) {
+    uint8_t name[LK__HASH];
+    lk__audit_row rows[2] = {
+        {.action = "remove-photo", .person_id = added->person_id, .photo_id = added->replaced},
+        {.action = "enroll", .person_id = added->person_id, .photo_id = photo->id}};
+    if (added->new_person) {
+        lk__audit_name(added->salt, photo->person, name);
+        rows[1].name = name;
+    }
+    return added->replaced ? lk__audit_append(g, rows, 2, err) : lk__audit_append(g, rows + 1, 1, err);
+}
+
 static lk_status add_one(lk_gallery *g, const lk_enrollment *e, int64_t id, lk_error *err) {
     const lk__photo photo = {.id = id,
                              .person = e->person,
@@ -167,7 +187,9 @@ static lk_status add_one(lk_gallery *g, const lk_enrollment *e, int64_t id, lk_e
                              .vector_size = (size_t)g->info.dim * sizeof(float),
                              .crop = e->crop,
                              .crop_size = e->crop ? e->crop_size : 0};
-    return g->store->ops->add(g->store, &photo, 1, err);
+    lk__added added;
+    lk_status status = g->store->ops->add(g->store, &photo, 1, &added, err);
+    return status == LK_OK ? tell_added(g, &photo, &added, err) : status;
 }
 
 lk_status lk_gallery_enroll(lk_gallery *g, const lk_enrollment *photos, size_t count, int64_t *ids,
@@ -178,12 +200,12 @@ lk_status lk_gallery_enroll(lk_gallery *g, const lk_enrollment *photos, size_t c
         if (status != LK_OK) return status;
     }
     pthread_mutex_lock(&g->lock);
-    lk_status status = change_begin(g, err);
+    lk_status status = lk__change_begin(g, err);
     if (status == LK_OK) {
         status = g->store->ops->reserve(g->store, count, &first, err);
         for (size_t i = 0; i < count && status == LK_OK; i++)
             status = add_one(g, &photos[i], first + (int64_t)i, err);
-        status = change_end(g, status, err);
+        status = lk__change_end(g, status, err);
     }
     pthread_mutex_unlock(&g->lock);
     if (status == LK_OK && ids)
@@ -199,39 +221,75 @@ lk_status lk_gallery_add(lk_gallery *g, const char *person, const char *photo, c
 
 /* ---- other changes ------------------------------------------------------------------------------- */
 
+typedef struct removal {
+    lk_gallery *g;
+    int64_t last; /* photo */
+    size_t photos;
+} removal;
+
+static lk_status tell_removed(void *context, const lk__photo *photo, lk_error *err) {
+    removal *r = context;
+    lk__audit_row row = {.action = "remove-photo", .person_id = photo->person_id, .photo_id = photo->id};
+    r->last = photo->id;
+    r->photos++;
+    return lk__audit_append(r->g, &row, 1, err);
+}
+
+static lk_status remove_person(lk_gallery *g, const char *person, size_t *photos, lk_error *err) {
+    removal r = {.g = g};
+    lk__audit_row row = {.action = "remove"};
+    lk_status status = g->store->ops->person(g->store, person, &row.person_id, NULL, err);
+    for (bool more = true; more && status == LK_OK;) {
+        size_t before = r.photos;
+        status = g->store->ops->photos(g->store, person, r.last, PAGE, tell_removed, &r, err);
+        more = r.photos == before + PAGE;
+    }
+    if (status == LK_OK) status = g->store->ops->remove_person(g->store, row.person_id, err);
+    if (status == LK_OK) status = lk__audit_append(g, &row, 1, err);
+    *photos = r.photos;
+    return status;
+}
+
 lk_status lk_gallery_remove(lk_gallery *g, const char *person, size_t *photos_removed, lk_error *err) {
     size_t photos = 0;
     pthread_mutex_lock(&g->lock);
-    lk_status status = change_begin(g, err);
-    if (status == LK_OK) {
-        status = g->store->ops->remove_person(g->store, person, &photos, err);
-        status = change_end(g, status, err);
-    }
+    lk_status status = lk__change_begin(g, err);
+    if (status == LK_OK) status = lk__change_end(g, remove_person(g, person, &photos, err), err);
     pthread_mutex_unlock(&g->lock);
     if (status == LK_OK && photos_removed) *photos_removed = photos;
     return status;
 }
 
+static lk_status remove_photo(lk_gallery *g, int64_t photo_id, lk_error *err) {
+    lk__audit_row row = {.action = "remove-photo", .photo_id = photo_id};
+    lk_status status = g->store->ops->remove_photo(g->store, photo_id, &row.person_id, err);
+    return status == LK_OK ? lk__audit_append(g, &row, 1, err) : status;
+}
+
 lk_status lk_gallery_remove_photo(lk_gallery *g, int64_t photo_id, lk_error *err) {
     pthread_mutex_lock(&g->lock);
-    lk_status status = change_begin(g, err);
-    if (status == LK_OK) {
-        status = g->store->ops->remove_photo(g->store, photo_id, err);
-        status = change_end(g, status, err);
-    }
+    lk_status status = lk__change_begin(g, err);
+    if (status == LK_OK) status = lk__change_end(g, remove_photo(g, photo_id, err), err);
     pthread_mutex_unlock(&g->lock);
     return status;
+}
+
+static lk_status rename_person(lk_gallery *g, const char *from, const char *to, lk_error *err) {
+    uint8_t salt[LK__SALT], name[LK__HASH];
+    lk__audit_row row = {.action = "rename", .name = name};
+    lk_status status = g->store->ops->person(g->store, from, &row.person_id, salt, err);
+    if (status == LK_OK) status = g->store->ops->rename_person(g->store, row.person_id, to, err);
+    if (status != LK_OK) return status;
+    lk__audit_name(salt, to, name);
+    return lk__audit_append(g, &row, 1, err);
 }
 
 lk_status lk_gallery_rename(lk_gallery *g, const char *from, const char *to, lk_error *err) {
     lk_status status = check_person(g, to, err);
     if (status != LK_OK) return status;
     pthread_mutex_lock(&g->lock);
-    status = change_begin(g, err);
-    if (status == LK_OK) {
-        status = g->store->ops->rename_person(g->store, from, to, err);
-        status = change_end(g, status, err);
-    }
+    status = lk__change_begin(g, err);
+    if (status == LK_OK) status = lk__change_end(g, rename_person(g, from, to, err), err);
     pthread_mutex_unlock(&g->lock);
     return status;
 }
@@ -288,11 +346,11 @@ lk_status lk_gallery_move_photo(lk_gallery *g, int64_t photo_id, const char *per
     lk_status status = check_person(g, person, err);
     if (status != LK_OK) return status;
     pthread_mutex_lock(&g->lock);
-    status = change_begin(g, err);
+    status = lk__change_begin(g, err);
     if (status == LK_OK) {
         status = g->store->ops->photo(g->store, photo_id, move_to, &m, err);
-        if (status == LK_OK) status = g->store->ops->remove_photo(g->store, photo_id, err);
-        status = change_end(g, status, err);
+        if (status == LK_OK) status = remove_photo(g, photo_id, err);
+        status = lk__change_end(g, status, err);
     }
     pthread_mutex_unlock(&g->lock);
     if (status == LK_OK && new_id) *new_id = m.id;

@@ -3,6 +3,8 @@
  *   gallery.c            open, close, transactions, changes: rules that hold for every store
  *   list.c               looking: people, photos, crops
  *   search.c             searches: the index follows the store, then names are looked up
+ *   audit.c              the account of what was done: writing its rows, each chained to the one before
+ *   audit_verify.c       reading it, and saying what does not hold
  *   name.c               what may be a name
  *   index.h, index.c     the copy of all vectors in memory, and the scan for the closest
  *   dot.c                one probe against many rows, for each kind of processor
@@ -25,6 +27,8 @@ enum {
     LK__PHOTO_BYTES = 4095,   /* longest photo name: a path */
     LK__CROP_BYTES = 1 << 24, /* largest crop */
     LK__DIM_LIMIT = 1 << 16,  /* longest vector */
+    LK__WHO_BYTES = 127,      /* longest name of who acts */
+    LK__ACTION_BYTES = 32,    /* longest action of the audit */
 };
 
 struct lk_gallery {
@@ -32,8 +36,9 @@ struct lk_gallery {
     lk_gallery_info info; /* people and photos are not kept here */
     lk__store *store;
 
-    pthread_mutex_t lock; /* guards the next, and the store but for searching */
+    pthread_mutex_t lock; /* guards the next two, and the store but for searching */
     bool in_transaction;  /* between begin and commit */
+    char who[LK__WHO_BYTES + 1];
 
     pthread_mutex_t follow; /* guards searching in the store, and what the index has seen of it */
     lk__index *index;       /* its own lock; never replaced */
@@ -43,6 +48,22 @@ struct lk_gallery {
 /* Non-empty UTF-8 without control characters, at most `limit` bytes. */
 bool lk__name_valid(const char *name, size_t limit);
 bool lk__unit_vector(const float *vector, int dim); /* finite, and |norm - 1| < 1e-3 */
+
+/* gallery.c: a change of the caller's is a transaction of its own or goes to a mark; the lock is held. */
+lk_status lk__change_begin(lk_gallery *gallery, lk_error *err);
+lk_status lk__change_end(lk_gallery *gallery, lk_status status, lk_error *err);
+
+/* audit.c, within a transaction and with the lock held. Numbers, times, who (where NULL) and hashes of the
+ * rows are filled in. */
+lk_status lk__audit_append(lk_gallery *gallery, lk__audit_row *rows, size_t count, lk_error *err);
+/* The first row of a gallery that has none. */
+lk_status lk__audit_begin(lk_gallery *gallery, lk_error *err);
+void lk__audit_who(char who[LK__WHO_BYTES + 1]); /* user@machine */
+/* What stands for a name: nothing can be told from it without the salt. */
+void lk__audit_name(const uint8_t *salt, const char *name, uint8_t *hash);
+/* What the first row is chained to, and each row's hash from the one before. */
+void lk__audit_origin(const char *identity, uint8_t *hash);
+void lk__audit_hash(const uint8_t *before, const lk__audit_row *row, uint8_t *hash);
 
 /* gallery.c: the vector of a stored photo, checked before it is believed. FORMAT: damaged. */
 lk_status lk__gallery_vector(const lk_gallery *gallery, const lk__photo *photo, float *out, lk_error *err);

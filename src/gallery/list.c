@@ -3,6 +3,7 @@
 #include "gallery/gallery.h"
 
 #include <math.h>
+#include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,10 +13,15 @@ lk_status lk_gallery_get_info(const lk_gallery *gallery, lk_gallery_info *info, 
     lk_gallery *g = (lk_gallery *)gallery; /* the lock is no part of what a caller sees */
     lk_gallery_info now = g->info;
     pthread_mutex_lock(&g->lock);
+    uint8_t head[LK__HASH];
+    int64_t highest = 0;
     lk_status status = g->store->ops->counts(g->store, &now.people, &now.photos, err);
+    if (status == LK_OK) status = g->store->ops->audit_last(g->store, &now.audit_rows, head, &highest, err);
     pthread_mutex_unlock(&g->lock);
-    if (status == LK_OK) *info = now;
-    return status;
+    if (status != LK_OK) return status;
+    if (now.audit_rows) sodium_bin2hex(now.audit_head, sizeof now.audit_head, head, sizeof head);
+    *info = now;
+    return LK_OK;
 }
 
 /* ---- pages --------------------------------------------------------------------------------------- */

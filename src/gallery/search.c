@@ -55,13 +55,13 @@ static lk_status read_changes(lk_gallery *g, lk_error *err) {
     if (!block) return lk__fail_memory(err, bytes, g->path);
     follower f = {.g = g, .photos = block, .people = block + CHUNK, .removed = block + 2 * CHUNK};
     f.vectors = (float *)(block + 3 * CHUNK);
-    lk__cursors to = g->seen;
+    lk__moment to = {.cursors = g->seen};
     lk_status status = g->store->ops->changes(g->store, g->seen, on_removed, on_added, &f, &to, err);
     if (status == LK_OK) status = flush_removed(&f, err);
     if (status == LK_OK) status = flush_added(&f, err);
     free(block);
     if (status == LK_OK)
-        g->seen = to;
+        g->seen = to.cursors;
     else { /* parts of it are in: begin anew the next time */
         lk__index_clear(g->index);
         g->seen = (lk__cursors){0, 0};
@@ -116,7 +116,8 @@ static lk_status matches_new(const naming *n, lk_matches *out, lk_error *err) {
     if (n->used) memcpy(at, n->text, n->used);
     for (size_t i = 0; i < n->count; i++) {
         const lk__hit *h = &n->hits[i];
-        items[i] = (lk_match){.photo_id = h->photo, .cosine = h->cosine, .l2 = h->l2, .person = at};
+        items[i] = (lk_match){
+            .photo_id = h->photo, .person_id = h->person, .cosine = h->cosine, .l2 = h->l2, .person = at};
         at += strlen(at) + 1;
         items[i].photo = at;
         at += strlen(at) + 1;

@@ -20,15 +20,24 @@ static const char *const schema_1[] = {
 
 /* Crops have a table of their own: reading all vectors must not have to step over them. */
 static const char *const schema_2[] = {
+    "CREATE TABLE audit (number INTEGER PRIMARY KEY AUTOINCREMENT, time TEXT NOT NULL, who TEXT NOT NULL, "
+    "action TEXT NOT NULL, person_id INTEGER, photo_id INTEGER, name BLOB, probe BLOB, details TEXT, "
+    "hash BLOB NOT NULL) STRICT",
     "CREATE TABLE crops (photo_id INTEGER PRIMARY KEY REFERENCES photos (id), jpeg BLOB NOT NULL) STRICT",
     "CREATE TABLE info (key TEXT PRIMARY KEY, value ANY) STRICT, WITHOUT ROWID",
     "CREATE TABLE people (id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL UNIQUE, added TEXT NOT "
-    "NULL) "
-    "STRICT",
+    "NULL, "
+    "salt BLOB NOT NULL) STRICT",
     "CREATE TABLE photos (id INTEGER PRIMARY KEY AUTOINCREMENT, person_id INTEGER NOT NULL REFERENCES people "
     "(id), name TEXT NOT NULL, vector BLOB NOT NULL, added TEXT NOT NULL, source TEXT, quality REAL, "
     "UNIQUE (person_id, name)) STRICT",
     "CREATE TABLE removed (number INTEGER PRIMARY KEY, photo_id INTEGER NOT NULL) STRICT",
+    "CREATE TRIGGER audit_kept BEFORE DELETE ON audit BEGIN SELECT RAISE(ABORT, 'the audit is only added "
+    "to'); "
+    "END",
+    "CREATE TRIGGER audit_same BEFORE UPDATE ON audit BEGIN SELECT RAISE(ABORT, 'the audit is only added "
+    "to'); "
+    "END",
     "CREATE TRIGGER photos_deleted BEFORE DELETE ON photos BEGIN DELETE FROM crops WHERE photo_id = old.id; "
     "INSERT INTO removed (photo_id) VALUES (old.id); END",
     "CREATE TRIGGER photos_fixed BEFORE UPDATE OF id, person_id, vector ON photos BEGIN "
@@ -37,7 +46,7 @@ static const char *const schema_2[] = {
 };
 
 /* Tables whose names are ours; further ones are the user's own affair. */
-#define OURS "('crops', 'info', 'people', 'photos', 'removed')"
+#define OURS "('audit', 'crops', 'info', 'people', 'photos', 'removed')"
 
 static lk_status write_info(const lk__sqlite *s, const lk_vector_kind *kind, lk_error *err) {
     sqlite3_stmt *row = NULL;
@@ -182,7 +191,8 @@ static const char before_2[] =
     "DROP TRIGGER people_changed; DROP TRIGGER photos_changed; DROP TRIGGER photos_deleted;"
     "ALTER TABLE photos RENAME TO photos_1; ALTER TABLE people RENAME TO people_1;";
 static const char after_2[] =
-    "INSERT INTO people (id, name, added) SELECT id, name, added FROM people_1 ORDER BY id;"
+    "INSERT INTO people (id, name, added, salt) SELECT id, name, added, randomblob(16) FROM people_1 ORDER "
+    "BY id;"
     "INSERT INTO photos (id, person_id, name, vector, added) "
     "SELECT id, person_id, name, vector, added FROM photos_1 ORDER BY id;"
     /* Ids of photos that were removed are not used again. */
