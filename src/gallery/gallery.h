@@ -3,6 +3,7 @@
  *   gallery.c            open, close, transactions, changes: rules that hold for every store
  *   list.c               looking: people, photos, crops
  *   search.c             searches: the index follows the store, then names are looked up
+ *   search_store.c       searches by a store that can itself
  *   audit.c              the account of what was done: writing its rows, each chained to the one before
  *   audit_verify.c       reading it, and saying what does not hold
  *   name.c               what may be a name
@@ -10,6 +11,7 @@
  *   dot.c                one probe against many rows, for each kind of processor
  *   store.h, store.c     what a store must do, and which there are
  *   store_sqlite*.c      the store on SQLite
+ *   store_pg*.c          the store on PostgreSQL
  *
  * A gallery knows vectors and names. Nothing here knows what a face is. */
 #ifndef LK_GALLERY_H
@@ -67,5 +69,9 @@ void lk__audit_hash(const uint8_t *before, const lk__audit_row *row, uint8_t *ha
 
 /* gallery.c: the vector of a stored photo, checked before it is believed. FORMAT: damaged. */
 lk_status lk__gallery_vector(const lk_gallery *gallery, const lk__photo *photo, float *out, lk_error *err);
+
+/* search_store.c: as lk_gallery_search_many; out (count) is empty. */
+lk_status lk__store_search(lk_gallery *gallery, const float *probes, size_t count, size_t k, bool people,
+                           lk_matches *out, lk_error *err);
 
 #endif
