@@ -35,6 +35,20 @@ LK_API lk_status lk_gallery_create(const char *path, const lk_vector_kind *kind,
                                    lk_error *err);
 /* NOT_FOUND, FORMAT (no gallery, damaged), BUSY, IO. */
 LK_API lk_status lk_gallery_open(const char *path, int flags, lk_gallery **out, lk_error *err);
+
+enum { LK_GALLERY_KEY_BYTES = 32 };
+/* All may be 0. */
+typedef struct lk_gallery_options {
+    int flags;          /* LK_GALLERY_READ_ONLY */
+    const uint8_t *key; /* (LK_GALLERY_KEY_BYTES); NULL: none. A gallery that is not encrypted needs none */
+} lk_gallery_options;
+/* With a key the new gallery is encrypted: vectors and crops are sealed with XChaCha20-Poly1305. Names, paths
+ * and the audit are not (docs/privacy.md). */
+LK_API lk_status lk_gallery_create_with(const char *path, const lk_vector_kind *kind,
+                                        const lk_gallery_options *options, lk_gallery **out, lk_error *err);
+/* MISMATCH: it is encrypted, and the key is missing or wrong. */
+LK_API lk_status lk_gallery_open_with(const char *path, const lk_gallery_options *options, lk_gallery **out,
+                                      lk_error *err);
 LK_API void lk_gallery_close(lk_gallery *gallery);
 /* LK_OK if the gallery holds vectors of this kind (fingerprint and dim); else MISMATCH, naming both models.
  */
@@ -46,7 +60,8 @@ typedef struct lk_gallery_info {
     double threshold;     /* of the model, cosine */
     char fingerprint[65]; /* of the model */
     char model_path[1024];
-    char created[32];    /* UTC, ISO 8601 */
+    char created[32]; /* UTC, ISO 8601 */
+    bool encrypted;
     int64_t audit_rows;  /* below */
     char audit_head[65]; /* hash of the last row; "" without rows */
 } lk_gallery_info;

@@ -10,7 +10,8 @@
  *   bad.c       photos that could not be used: told, counted, listed
  *   photos.c    photos in, vectors out
  *   crops.c     photos in, files of aligned faces out
- *   models.c    opening models and galleries, and matching one with the other
+ *   models.c    opening models, and matching one with a gallery
+ *   galleries.c opening galleries, and accounting for what is done with them
  *   ranks_mpi.c several processes that train one net
  *
  * The program uses only the public headers of the library. Results go to stdout, all else to stderr. */
@@ -118,6 +119,7 @@ enum {
     CLI_KEY_DETECT_SIZE,
     CLI_KEY_MIN_FACE,
     CLI_KEY_CONFIDENCE,
+    CLI_KEY_AUDIT,
     CLI_KEY_VERB
 };
 /* Rows of a verb's argp table for options that mean the same everywhere. */
@@ -447,6 +449,30 @@ char *cli_shipped_model(const char *name);
 lk_vector_kind cli_model_kind(const lk_model *model, const char *path);
 /* The model of an open gallery: `given`, or the one the gallery names; MISMATCH if it is another. */
 lk_status cli_gallery_model(const lk_gallery *gallery, const char *given, lk_model **out, lk_error *err);
+
+/* ---- galleries (galleries.c) ------------------------------------------------------------------------ */
+
+/* How a verb gets at galleries; its struct of options has one, named `access`. */
+typedef struct cli_access {
+    bool audit_required; /* do not search what cannot record it */
+} cli_access;
+#define CLI_OPTION_AUDIT                                                                                     \
+    {                                                                                                        \
+        "audit", CLI_KEY_AUDIT, "auto|required", 0,                                                          \
+            "required: refuse to search a gallery that cannot be written, and so cannot record it "          \
+            "(default: auto: search it, and say that it was not recorded)",                                  \
+            0                                                                                                \
+    }
+/* The options above; ARGP_ERR_UNKNOWN for all others. */
+error_t cli_access_parse(cli_access *access, int key, char *arg, struct argp_state *state);
+
+lk_status cli_gallery_open(const char *path, bool write, const cli_access *access, lk_gallery **out,
+                           lk_error *err);
+/* For writing, so that searches can be recorded; else for reading, and it is said that they are not. */
+lk_status cli_gallery_open_to_search(const char *path, const cli_access *access, lk_gallery **out,
+                                     bool *recorded, lk_error *err);
+/* Of the bytes of a photo's file. */
+lk_status cli_probe_hash(const char *path, uint8_t hash[LK_PROBE_HASH_BYTES], lk_error *err);
 
 /* ---- ranks (ranks_mpi.c) ---------------------------------------------------------------------------- */
 

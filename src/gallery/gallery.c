@@ -5,6 +5,7 @@
 #include "gallery/gallery.h"
 
 #include <math.h>
+#include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,21 +13,32 @@ enum { PAGE = 256 };
 
 /* ---- the handle ---------------------------------------------------------------------------------- */
 
-static lk_status wrap(const char *path, lk__store *store, lk_gallery **out, lk_error *err) {
-    lk_gallery *g = calloc(1, sizeof *g);
+static lk_status check_key(const lk__store *store, const uint8_t *key, lk_error *err) {
+    if (!store->info.encrypted) return LK_OK;
+    if (!key)
+        return lk__fail(err, LK_MISMATCH, "%s: the gallery is encrypted, and no key was given", store->name);
+    if (lk__seal_check_fits(key, store->seal_check)) return LK_OK;
+    return lk__fail(err, LK_MISMATCH, "%s: the gallery is encrypted with another key than the one given",
+                    store->name);
+}
+
+static lk_status wrap(lk__store *store, const uint8_t *key, lk_gallery **out, lk_error *err) {
+    lk_status status = check_key(store, key, err);
+    lk_gallery *g = status == LK_OK ? calloc(1, sizeof *g) : NULL;
     if (!g || !(g->path = strdup(store->name)) || lk__index_new(store->info.dim, &g->index, err) != LK_OK ||
         pthread_mutex_init(&g->lock, NULL) != 0) {
         if (g) lk__index_free(g->index);
         if (g) free(g->path);
         free(g);
         store->ops->close(store);
-        return lk__fail_memory(err, sizeof *g, path);
+        return status == LK_OK ? lk__fail_memory(err, sizeof *g, "a gallery") : status;
     }
     pthread_mutex_init(&g->follow, NULL); /* as the one above: it takes no memory here */
     g->store = store;
     g->info = store->info;
+    if (g->info.encrypted) memcpy(g->key, key, sizeof g->key);
     lk__audit_who(g->who);
-    lk_status status = store->read_only ? LK_OK : lk__audit_begin(g, err);
+    status = store->read_only ? LK_OK : lk__audit_begin(g, err);
     if (status == LK_OK)
         *out = g;
     else
@@ -34,16 +46,28 @@ static lk_status wrap(const char *path, lk__store *store, lk_gallery **out, lk_e
     return status;
 }
 
-lk_status lk_gallery_create(const char *path, const lk_vector_kind *kind, lk_gallery **out, lk_error *err) {
+lk_status lk_gallery_create_with(const char *path, const lk_vector_kind *kind,
+                                 const lk_gallery_options *options, lk_gallery **out, lk_error *err) {
     lk__store *store = NULL;
-    lk_status status = lk__store_create(path, kind, &store, err);
-    return status == LK_OK ? wrap(path, store, out, err) : status;
+    uint8_t check[LK__SEAL_CHECK];
+    if (options->key) lk__seal_check_new(options->key, check);
+    lk_status status = lk__store_create(path, kind, options->key ? check : NULL, &store, err);
+    return status == LK_OK ? wrap(store, options->key, out, err) : status;
+}
+
+lk_status lk_gallery_open_with(const char *path, const lk_gallery_options *options, lk_gallery **out,
+                               lk_error *err) {
+    lk__store *store = NULL;
+    lk_status status = lk__store_open(path, (options->flags & LK_GALLERY_READ_ONLY) != 0, &store, err);
+    return status == LK_OK ? wrap(store, options->key, out, err) : status;
+}
+
+lk_status lk_gallery_create(const char *path, const lk_vector_kind *kind, lk_gallery **out, lk_error *err) {
+    return lk_gallery_create_with(path, kind, &(lk_gallery_options){.key = NULL}, out, err);
 }
 
 lk_status lk_gallery_open(const char *path, int flags, lk_gallery **out, lk_error *err) {
-    lk__store *store = NULL;
-    lk_status status = lk__store_open(path, (flags & LK_GALLERY_READ_ONLY) != 0, &store, err);
-    return status == LK_OK ? wrap(path, store, out, err) : status;
+    return lk_gallery_open_with(path, &(lk_gallery_options){.flags = flags}, out, err);
 }
 
 void lk_gallery_close(lk_gallery *g) {
@@ -52,6 +76,7 @@ void lk_gallery_close(lk_gallery *g) {
     lk__index_free(g->index);
     pthread_mutex_destroy(&g->follow);
     pthread_mutex_destroy(&g->lock);
+    sodium_memzero(g->key, sizeof g->key);
     free(g->path);
     free(g);
 }
@@ -177,6 +202,32 @@ static lk_status tell_added(lk_gallery *g, const lk__photo *photo, const lk__add
     return added->replaced ? lk__audit_append(g, rows, 2, err) : lk__audit_append(g, rows + 1, 1, err);
 }
 
+static lk_status add_photo(lk_gallery *g, const lk__photo *photo, lk_error *err) {
+    lk__added added;
+    lk_status status = g->store->ops->add(g->store, photo, 1, &added, err);
+    return status == LK_OK ? tell_added(g, photo, &added, err) : status;
+}
+
+static lk_status add_sealed(lk_gallery *g, lk__photo photo, lk_error *err) {
+    size_t vector_size = photo.vector_size + LK__SEAL_ROOM, crop_size = photo.crop_size + LK__SEAL_ROOM;
+    uint8_t *vector = malloc(vector_size), *crop = photo.crop ? malloc(crop_size) : NULL;
+    lk_status status = LK_OK;
+    if (!vector || (photo.crop && !crop)) {
+        status = lk__fail_memory(err, vector_size + crop_size, g->path);
+    } else {
+        lk__seal(g, LK__SEAL_VECTOR, photo.id, photo.vector, photo.vector_size, vector);
+        photo.vector = vector;
+        photo.vector_size = vector_size;
+        if (crop) lk__seal(g, LK__SEAL_CROP, photo.id, photo.crop, photo.crop_size, crop);
+        photo.crop = crop;
+        photo.crop_size = crop ? crop_size : 0;
+        status = add_photo(g, &photo, err);
+    }
+    free(vector);
+    free(crop);
+    return status;
+}
+
 static lk_status add_one(lk_gallery *g, const lk_enrollment *e, int64_t id, lk_error *err) {
     const lk__photo photo = {.id = id,
                              .person = e->person,
@@ -187,9 +238,7 @@ static lk_status add_one(lk_gallery *g, const lk_enrollment *e, int64_t id, lk_e
                              .vector_size = (size_t)g->info.dim * sizeof(float),
                              .crop = e->crop,
                              .crop_size = e->crop ? e->crop_size : 0};
-    lk__added added;
-    lk_status status = g->store->ops->add(g->store, &photo, 1, &added, err);
-    return status == LK_OK ? tell_added(g, &photo, &added, err) : status;
+    return g->info.encrypted ? add_sealed(g, photo, err) : add_photo(g, &photo, err);
 }
 
 lk_status lk_gallery_enroll(lk_gallery *g, const lk_enrollment *photos, size_t count, int64_t *ids,
@@ -321,22 +370,25 @@ static lk_status free_name(const move *m, const char *name, char *out, size_t ro
 static lk_status move_to(void *context, const lk__photo *photo, lk_error *err) {
     move *m = context;
     lk_gallery *g = m->g;
-    int dim = g->info.dim;
+    size_t bytes = (size_t)g->info.dim * sizeof(float), crop_size = 0;
     char name[LK__PHOTO_BYTES + 16];
-    float *vector = malloc((size_t)dim * sizeof *vector);
-    if (!vector) return lk__fail_memory(err, (size_t)dim * sizeof *vector, g->path);
+    uint8_t *crop = NULL;
+    float *vector = malloc(bytes);
+    if (!vector) return lk__fail_memory(err, bytes, g->path);
     lk_status status = lk__gallery_vector(g, photo, vector, err);
+    if (status == LK_OK) status = lk__gallery_crop(g, photo, &crop, &crop_size, err);
     if (status == LK_OK) status = free_name(m, photo->name, name, sizeof name, err);
     if (status == LK_OK) status = g->store->ops->reserve(g->store, 1, &m->id, err);
     const lk_enrollment e = {.person = m->to,
                              .photo = name,
                              .vector = vector,
                              .source = photo->source,
-                             .crop = photo->crop,
-                             .crop_size = photo->crop_size,
+                             .crop = crop,
+                             .crop_size = crop_size,
                              .quality = isnan(photo->quality) ? 0 : photo->quality};
     if (status == LK_OK) status = add_one(g, &e, m->id, err);
     free(vector);
+    free(crop);
     return status;
 }
 
@@ -360,14 +412,45 @@ lk_status lk_gallery_move_photo(lk_gallery *g, int64_t photo_id, const char *per
 /* ---- what was stored ------------------------------------------------------------------------------ */
 
 lk_status lk__gallery_vector(const lk_gallery *g, const lk__photo *photo, float *out, lk_error *err) {
-    size_t bytes = (size_t)g->info.dim * sizeof *out;
-    if (photo->vector_size != bytes)
+    size_t bytes = (size_t)g->info.dim * sizeof *out,
+           stored = bytes + (g->info.encrypted ? LK__SEAL_ROOM : 0);
+    if (!photo->vector || photo->vector_size != stored)
         return lk__fail(err, LK_FORMAT,
                         "%s: photo %lld has a vector of the wrong size; restore a copy of the gallery",
                         g->path, (long long)photo->id);
-    memcpy(out, photo->vector, bytes);
+    if (g->info.encrypted) {
+        lk_status status = lk__unseal(g, LK__SEAL_VECTOR, photo->id, photo->vector, stored, out, err);
+        if (status != LK_OK) return status;
+    } else {
+        memcpy(out, photo->vector, bytes);
+    }
     if (!lk__unit_vector(out, g->info.dim))
         return lk__fail(err, LK_FORMAT, "%s: photo %lld has a damaged vector; restore a copy of the gallery",
                         g->path, (long long)photo->id);
+    return LK_OK;
+}
+
+lk_status lk__gallery_crop(const lk_gallery *g, const lk__photo *photo, uint8_t **crop, size_t *size,
+                           lk_error *err) {
+    *crop = NULL;
+    *size = 0;
+    if (!photo->crop) return LK_OK;
+    size_t room = g->info.encrypted ? LK__SEAL_ROOM : 0;
+    uint8_t *bytes = photo->crop_size > room ? malloc(photo->crop_size) : NULL;
+    if (!bytes)
+        return photo->crop_size > room ? lk__fail_memory(err, photo->crop_size, g->path)
+                                       : lk__fail(err, LK_FORMAT, "%s: photo %lld has a damaged crop",
+                                                  g->path, (long long)photo->id);
+    lk_status status = LK_OK;
+    if (g->info.encrypted)
+        status = lk__unseal(g, LK__SEAL_CROP, photo->id, photo->crop, photo->crop_size, bytes, err);
+    else
+        memcpy(bytes, photo->crop, photo->crop_size);
+    if (status != LK_OK) {
+        free(bytes);
+        return status;
+    }
+    *crop = bytes;
+    *size = photo->crop_size - room;
     return LK_OK;
 }

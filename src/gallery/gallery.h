@@ -6,6 +6,7 @@
  *   search_store.c       searches by a store that can itself
  *   audit.c              the account of what was done: writing its rows, each chained to the one before
  *   audit_verify.c       reading it, and saying what does not hold
+ *   seal.c               encryption of vectors and crops
  *   name.c               what may be a name
  *   index.h, index.c     the copy of all vectors in memory, and the scan for the closest
  *   dot.c                one probe against many rows, for each kind of processor
@@ -37,6 +38,7 @@ struct lk_gallery {
     char *path;           /* or address; as errors call it */
     lk_gallery_info info; /* people and photos are not kept here */
     lk__store *store;
+    uint8_t key[LK_GALLERY_KEY_BYTES]; /* of an encrypted gallery */
 
     pthread_mutex_t lock; /* guards the next two, and the store but for searching */
     bool in_transaction;  /* between begin and commit */
@@ -67,8 +69,20 @@ void lk__audit_name(const uint8_t *salt, const char *name, uint8_t *hash);
 void lk__audit_origin(const char *identity, uint8_t *hash);
 void lk__audit_hash(const uint8_t *before, const lk__audit_row *row, uint8_t *hash);
 
+/* seal.c: out (size + LK__SEAL_ROOM) from plain (size), and back. */
+enum { LK__SEAL_VECTOR = 'v', LK__SEAL_CROP = 'c' };
+void lk__seal(const lk_gallery *gallery, char kind, int64_t id, const void *plain, size_t size, uint8_t *out);
+lk_status lk__unseal(const lk_gallery *gallery, char kind, int64_t id, const void *sealed, size_t size,
+                     void *out, lk_error *err);
+/* check (LK__SEAL_CHECK): by which it is known whether a key is right. */
+void lk__seal_check_new(const uint8_t *key, uint8_t *check);
+bool lk__seal_check_fits(const uint8_t *key, const uint8_t *check);
+
 /* gallery.c: the vector of a stored photo, checked before it is believed. FORMAT: damaged. */
 lk_status lk__gallery_vector(const lk_gallery *gallery, const lk__photo *photo, float *out, lk_error *err);
+/* Its crop, malloc'd; NULL if it has none. */
+lk_status lk__gallery_crop(const lk_gallery *gallery, const lk__photo *photo, uint8_t **crop, size_t *size,
+                           lk_error *err);
 
 /* search_store.c: as lk_gallery_search_many; out (count) is empty. */
 lk_status lk__store_search(lk_gallery *gallery, const float *probes, size_t count, size_t k, bool people,

@@ -33,6 +33,10 @@ typedef struct lk__cursors {
 } lk__cursors;
 
 enum { LK__HASH = 32, LK__SALT = 16 }; /* bytes: SHA-256; what a person's name is hashed with */
+enum {
+    LK__SEAL_ROOM = 24 + 16,             /* bytes that sealing adds: nonce and tag (seal.c) */
+    LK__SEAL_CHECK = LK__SEAL_ROOM + 16, /* of what tells whether a key is right */
+};
 
 /* A moment in the life of one gallery, for what is kept outside of it (a file beside it): the last row of the
  * audit then, and its hash, which depends on all that was done before. A copy that has gone another way
@@ -172,17 +176,21 @@ struct lk__store {
     /* Random, made with the gallery: whose is a file that lies beside it? A copy of a gallery has the same,
      * and may have gone another way since. */
     char identity[33];
+    uint8_t seal_check[LK__SEAL_CHECK]; /* given at making; meaningless unless info.encrypted */
 };
 
-/* By the form of the address: postgresql:// and postgres:// are PostgreSQL's, a path is SQLite's. */
-lk_status lk__store_create(const char *address, const lk_vector_kind *kind, lk__store **out, lk_error *err);
+/* By the form of the address: postgresql:// and postgres:// are PostgreSQL's, a path is SQLite's.
+ * seal_check (LK__SEAL_CHECK): kept with an encrypted gallery; NULL: it is not. */
+lk_status lk__store_create(const char *address, const lk_vector_kind *kind, const uint8_t *seal_check,
+                           lk__store **out, lk_error *err);
 lk_status lk__store_open(const char *address, bool read_only, lk__store **out, lk_error *err);
 
 /* INVALID: no store takes such vectors. */
 lk_status lk__store_check_kind(const char *name, const lk_vector_kind *kind, lk_error *err);
 
 /* store_sqlite_open.c */
-lk_status lk__sqlite_create(const char *path, const lk_vector_kind *kind, lk__store **out, lk_error *err);
+lk_status lk__sqlite_create(const char *path, const lk_vector_kind *kind, const uint8_t *seal_check,
+                            lk__store **out, lk_error *err);
 lk_status lk__sqlite_open(const char *path, bool read_only, lk__store **out, lk_error *err);
 
 #endif

@@ -185,7 +185,8 @@ lk_status lk__pg_schema_sql(const lk__pg *s, int dim, bool make_schema, bool pgv
 
 /* store_pg_open.c */
 void lk__pg_close(lk__store *store);
-lk_status lk__pg_create(const char *address, const lk_vector_kind *kind, lk__store **out, lk_error *err);
+lk_status lk__pg_create(const char *address, const lk_vector_kind *kind, const uint8_t *seal_check,
+                        lk__store **out, lk_error *err);
 lk_status lk__pg_open(const char *address, bool read_only, lk__store **out, lk_error *err);
 
 /* store_pg_read.c */

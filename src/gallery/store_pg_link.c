@@ -22,10 +22,10 @@ static const char *const queries[LK__PG_QUERIES] = {
                    "indexrelid JOIN pg_am ON pg_am.oid = relam WHERE indrelid = 'photos'::regclass AND "
                    "amname = 'hnsw' AND indisvalid), (has_table_privilege('photos', 'INSERT') AND "
                    "has_table_privilege('state', 'UPDATE') AND NOT pg_is_in_recovery())::int::bigint, "
-                   "current_user::text FROM info",
-    [LK__PG_INFO_ADD] =
-        "INSERT INTO info (version, dim, fingerprint, threshold, model_path, identity) VALUES ($1::bigint, "
-        "$2::bigint, $3, $4, $5, replace(gen_random_uuid()::text, '-', ''))",
+                   "current_user::text, key_check FROM info",
+    [LK__PG_INFO_ADD] = "INSERT INTO info (version, dim, fingerprint, threshold, model_path, key_check, "
+                        "identity) VALUES ($1::bigint, "
+                        "$2::bigint, $3, $4, $5, $6, replace(gen_random_uuid()::text, '-', ''))",
     [LK__PG_ADD] =
         "SELECT whose, replaced, made::int::bigint, secret FROM enroll($1, $2, $3, $4, $5, $6, $7)",
     [LK__PG_REMOVE_PHOTO] = "DELETE FROM photos WHERE id = $1 RETURNING person_id",

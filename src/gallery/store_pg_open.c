@@ -94,7 +94,7 @@ static lk_status check_place(const lk__pg *s, const place *at, int dim, lk_error
     return LK_OK;
 }
 
-static lk_status write_info(lk__pg *s, const lk_vector_kind *kind, lk_error *err) {
+static lk_status write_info(lk__pg *s, const lk_vector_kind *kind, const uint8_t *seal_check, lk_error *err) {
     lk__pg_values values = {.count = 0};
     PGresult *r = NULL;
     lk__pg_int(&values, LK__PG_SCHEMA);
@@ -102,15 +102,17 @@ static lk_status write_info(lk__pg *s, const lk_vector_kind *kind, lk_error *err
     lk__pg_text(&values, kind->fingerprint);
     lk__pg_real(&values, kind->threshold);
     lk__pg_text(&values, kind->model_path ? kind->model_path : "");
+    lk__pg_bytes(&values, seal_check, LK__SEAL_CHECK);
     lk_status status = lk__pg_query(s, &s->link, LK__PG_INFO_ADD, &values, "create", &r, err);
     PQclear(r);
     return status;
 }
 
-static lk_status write_gallery(lk__pg *s, const lk_vector_kind *kind, const place *at, lk_error *err) {
+static lk_status write_gallery(lk__pg *s, const lk_vector_kind *kind, const uint8_t *seal_check,
+                               const place *at, lk_error *err) {
     char *schema = NULL;
     PGresult *r = NULL;
-    bool pgvector = at->pgvector && kind->dim <= LK__PG_VECTOR_DIM;
+    bool pgvector = at->pgvector && !seal_check && kind->dim <= LK__PG_VECTOR_DIM;
     lk_status status = lk__pg_schema_sql(s, kind->dim, !at->exists, pgvector, &schema, err);
     if (status == LK_OK) status = lk__pg_sql(s, &s->link, "BEGIN", "create", NULL, err);
     if (status == LK_OK) {
@@ -120,22 +122,28 @@ static lk_status write_gallery(lk__pg *s, const lk_vector_kind *kind, const plac
     if (lk__pg_failed_with(r, "42P06") || lk__pg_failed_with(r, "23505"))
         status = lk__fail(err, LK_INVALID, "%s: exists already", s->store.name);
     PQclear(r);
-    if (status == LK_OK) status = write_info(s, kind, err);
+    if (status == LK_OK) status = write_info(s, kind, seal_check, err);
     if (status == LK_OK) status = lk__pg_sql(s, &s->link, "COMMIT", "create", NULL, err);
     lk__pg_disconnect(&s->link);
     free(schema);
     return status;
 }
 
-lk_status lk__pg_create(const char *address, const lk_vector_kind *kind, lk__store **out, lk_error *err) {
+lk_status lk__pg_create(const char *address, const lk_vector_kind *kind, const uint8_t *seal_check,
+                        lk__store **out, lk_error *err) {
     lk__pg *s = NULL;
     place at = {.exists = false};
     lk_status status = store_new(address, false, &s, err);
     if (status == LK_OK) status = lk__store_check_kind(s->store.name, kind, err);
-    if (status == LK_OK && s->address.search != LK__PG_MEMORY) status = install_pgvector(s, err);
+    if (status == LK_OK && s->address.search != LK__PG_MEMORY)
+        status = seal_check
+                     ? lk__fail(err, LK_INVALID,
+                                "%s: a server cannot search vectors that are encrypted; leave out search=",
+                                s->store.name)
+                     : install_pgvector(s, err);
     if (status == LK_OK) status = look(s, &at, err);
     if (status == LK_OK) status = check_place(s, &at, kind->dim, err);
-    if (status == LK_OK) status = write_gallery(s, kind, &at, err);
+    if (status == LK_OK) status = write_gallery(s, kind, seal_check, &at, err);
     if (s) lk__pg_close(&s->store);
     return status == LK_OK ? lk__pg_open(address, false, out, err) : status;
 }
@@ -165,6 +173,13 @@ static lk_status take_info(lk__pg *s, const PGresult *r, lk_error *err) {
                  copy_text(r, 5, info->created, sizeof info->created) &&
                  copy_text(r, 6, s->store.identity, sizeof s->store.identity) &&
                  strlen(s->store.identity) == sizeof s->store.identity - 1;
+    size_t size = 0;
+    const void *check = version >= 1 ? lk__pg_bytes_of(r, 0, 11, &size) : NULL;
+    info->encrypted = check != NULL;
+    if (check && size == LK__SEAL_CHECK)
+        memcpy(s->store.seal_check, check, size);
+    else
+        sound = sound && !check;
     if (sound) info->threshold = lk__pg_real_of(r, 0, 3);
     if (!sound || fabs(info->threshold) > 1)
         return lk__fail(err, LK_FORMAT, "%s: the gallery's own description is damaged; restore a backup",

@@ -14,7 +14,7 @@
 static const char tables[] =
     "CREATE TABLE info (one boolean PRIMARY KEY DEFAULT true CHECK (one), version integer NOT NULL, "
     "dim integer NOT NULL, fingerprint text NOT NULL, threshold double precision, model_path text NOT NULL, "
-    "created timestamptz NOT NULL DEFAULT now(), identity text NOT NULL);"
+    "created timestamptz NOT NULL DEFAULT now(), identity text NOT NULL, key_check bytea);"
     /* One row that every writer locks. Every change leaves an old one behind: room on its page. */
     "CREATE TABLE state (one boolean PRIMARY KEY DEFAULT true CHECK (one), last_photo bigint NOT NULL "
     "DEFAULT 0, removed bigint NOT NULL DEFAULT 0, last_audit bigint NOT NULL DEFAULT 0, "

@@ -113,7 +113,8 @@ lk_status lk__sqlite_audit_rows(lk__store *store, int64_t after, size_t limit, l
 lk_status lk__sqlite_passed(lk__store *store, const lk__moment *moment, bool *yes, lk_error *err);
 
 /* store_sqlite_schema.c */
-lk_status lk__sqlite_schema_write(const lk__sqlite *s, const lk_vector_kind *kind, lk_error *err);
+lk_status lk__sqlite_schema_write(const lk__sqlite *s, const lk_vector_kind *kind, const uint8_t *seal_check,
+                                  lk_error *err);
 /* FORMAT: not ours, or newer. An older one is brought up to date, if the store may be written. */
 lk_status lk__sqlite_schema_check(const lk__sqlite *s, lk_error *err);
 /* Into s->store.info. FORMAT: damaged. */

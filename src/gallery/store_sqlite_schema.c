@@ -48,7 +48,8 @@ static const char *const schema_2[] = {
 /* Tables whose names are ours; further ones are the user's own affair. */
 #define OURS "('audit', 'crops', 'info', 'people', 'photos', 'removed')"
 
-static lk_status write_info(const lk__sqlite *s, const lk_vector_kind *kind, lk_error *err) {
+static lk_status write_info(const lk__sqlite *s, const lk_vector_kind *kind, const uint8_t *seal_check,
+                            lk_error *err) {
     sqlite3_stmt *row = NULL;
     const char *sql = "INSERT INTO info VALUES ('dim', ?1), ('fingerprint', ?2), ('threshold', ?3), "
                       "('model_path', ?4), ('created', strftime('%Y-%m-%dT%H:%M:%SZ', 'now')), ('identity', "
@@ -59,6 +60,7 @@ static lk_status write_info(const lk__sqlite *s, const lk_vector_kind *kind, lk_
     sqlite3_bind_text(row, 2, kind->fingerprint, -1, SQLITE_STATIC);
     sqlite3_bind_double(row, 3, kind->threshold); /* SQLite makes NaN NULL */
     sqlite3_bind_text(row, 4, kind->model_path ? kind->model_path : "", -1, SQLITE_STATIC);
+    if (seal_check) sqlite3_bind_blob(row, 5, seal_check, LK__SEAL_CHECK, SQLITE_STATIC); /* else NULL */
     lk_status status = sqlite3_step(row) == SQLITE_DONE ? LK_OK : lk__sqlite_fail(s, &s->link, "create", err);
     sqlite3_finalize(row);
     return status;
@@ -75,9 +77,10 @@ static lk_status write_tables(const lk__sqlite *s, bool with_info, lk_error *err
     return status;
 }
 
-lk_status lk__sqlite_schema_write(const lk__sqlite *s, const lk_vector_kind *kind, lk_error *err) {
+lk_status lk__sqlite_schema_write(const lk__sqlite *s, const lk_vector_kind *kind, const uint8_t *seal_check,
+                                  lk_error *err) {
     lk_status status = write_tables(s, true, err);
-    return status == LK_OK ? write_info(s, kind, err) : status;
+    return status == LK_OK ? write_info(s, kind, seal_check, err) : status;
 }
 
 /* ---- checking ------------------------------------------------------------------------------------- */
@@ -169,6 +172,11 @@ lk_status lk__sqlite_info_read(lk__sqlite *s, lk_error *err) {
             sound = copy_text(row, info->model_path, sizeof info->model_path);
         } else if (strcmp(key, "created") == 0) {
             sound = copy_text(row, info->created, sizeof info->created);
+        } else if (strcmp(key, "key_check") == 0) {
+            sound = type == SQLITE_NULL ||
+                    (type == SQLITE_BLOB && sqlite3_column_bytes(row, 1) == LK__SEAL_CHECK);
+            info->encrypted = sound && type == SQLITE_BLOB;
+            if (info->encrypted) memcpy(s->store.seal_check, sqlite3_column_blob(row, 1), LK__SEAL_CHECK);
         } else if (strcmp(key, "identity") == 0) {
             sound = copy_text(row, s->store.identity, sizeof s->store.identity) &&
                     strlen(s->store.identity) == 32;
@@ -178,7 +186,7 @@ lk_status lk__sqlite_info_read(lk__sqlite *s, lk_error *err) {
     }
     lk_status status = sound && code != SQLITE_DONE ? lk__sqlite_fail(s, &s->link, "open", err) : LK_OK;
     sqlite3_finalize(row);
-    if (status == LK_OK && (!sound || found != 6))
+    if (status == LK_OK && (!sound || found != 7))
         status = lk__fail(err, LK_FORMAT, "%s: the gallery's own description is damaged; restore a copy",
                           s->store.name);
     return status;
@@ -200,7 +208,7 @@ static const char after_2[] =
     "INSERT INTO sqlite_sequence (name, seq) SELECT 'photos', seq FROM sqlite_sequence WHERE name = "
     "'photos_1';"
     "DROP TABLE photos_1; DROP TABLE people_1; DELETE FROM info WHERE key = 'revision';"
-    "INSERT INTO info VALUES ('identity', lower(hex(randomblob(16))));";
+    "INSERT INTO info VALUES ('identity', lower(hex(randomblob(16)))), ('key_check', NULL);";
 
 static lk_status migrate_from_1(const lk__sqlite *s, lk_error *err) {
     static const char doing[] = "bring it up to date";
