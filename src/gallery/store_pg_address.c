@@ -116,25 +116,33 @@ static lk_status read_parameters(lk__pg_address *a, const char *address, lk_erro
     return LK_OK;
 }
 
-/* Is the address one that libpq understands? */
+/* Was a password given as part of the address, and did libpq find it where we did? */
+static bool secret_is_misread(const char *uri, const char *shown, const PQconninfoOption *options) {
+    const char *at = strchr(uri, '@');
+    char *again = at ? strchr(at + 1, '@') : NULL;
+    bool found = false;
+    for (const PQconninfoOption *o = options; o && o->keyword; o++)
+        found = found || (strcmp(o->keyword, "password") == 0 && o->val);
+    return (again && again < at + strcspn(at, "/?")) || (!found && strlen(shown) < strlen(uri));
+}
+
+/* Is the address one that libpq understands, and as it was meant? Its own words may quote the password. */
 static lk_status check(const lk__pg_address *a, lk_error *err) {
-    char *why = NULL;
-    PQconninfoOption *options = PQconninfoParse(a->uri, &why);
-    PQfreemem(why); /* it may quote the password */
+    char *why = NULL, *shown = without_secrets(a->uri);
+    if (!shown) return lk__fail_memory(err, strlen(a->uri), "the address of a gallery");
+    PQconninfoOption *options = PQconninfoParse(a->uri, NULL), *without = PQconninfoParse(shown, &why);
+    lk_status status = LK_OK;
+    if (!without)
+        status = lk__fail(err, LK_INVALID, "%s: is no address of PostgreSQL: %.*s", a->name,
+                          why ? (int)strcspn(why, "\n") : 0, why ? why : "");
+    else if (!options || secret_is_misread(a->uri, shown, options))
+        status = lk__fail(err, LK_INVALID,
+                          "%s: the password in the address has characters that must be written as %%XX; or "
+                          "keep it in a password file",
+                          a->name);
     PQconninfoFree(options);
-    if (options) return LK_OK;
-    char *shown = without_secrets(a->uri);
-    why = NULL;
-    options = shown ? PQconninfoParse(shown, &why) : NULL;
-    lk_status status =
-        !options ? lk__fail(err, LK_INVALID, "%s: is no address of PostgreSQL: %.*s", a->name,
-                            why ? (int)strcspn(why, "\n") : 0, why ? why : "")
-                 : lk__fail(err, LK_INVALID,
-                            "%s: the password in the address has characters that must be written %%XX; or "
-                            "keep it in a password file",
-                            a->name);
+    PQconninfoFree(without);
     PQfreemem(why);
-    PQconninfoFree(options);
     free(shown);
     return status;
 }

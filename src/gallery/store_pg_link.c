@@ -155,6 +155,12 @@ static void one_line(const char *text, char *out, size_t room) {
     out[used] = 0;
 }
 
+/* What libpq itself says has no SQLSTATE; it may see that the server closed the connection before it says so
+ * in PQstatus. */
+static bool is_lost(const lk__pg_link *link, const PGresult *r) {
+    return PQstatus(link->conn) != CONNECTION_OK || !PQresultErrorField(r, PG_DIAG_SQLSTATE);
+}
+
 static lk_status lost(const lk__pg *s, const lk__pg_link *link, const char *doing, lk_error *err) {
     char why[400];
     one_line(PQerrorMessage(link->conn), why, sizeof why);
@@ -166,9 +172,7 @@ lk_status lk__pg_fail(const lk__pg *s, const lk__pg_link *link, const PGresult *
                       lk_error *err) {
     const char *name = s->store.name, *state = PQresultErrorField(r, PG_DIAG_SQLSTATE),
                *text = PQresultErrorField(r, PG_DIAG_MESSAGE_PRIMARY);
-    if (PQstatus(link->conn) != CONNECTION_OK) return lost(s, link, doing, err);
-    if (!state || !text)
-        return lk__fail(err, LK_INTERNAL, "%s: cannot %s: %.300s", name, doing, PQerrorMessage(link->conn));
+    if (is_lost(link, r) || !state || !text) return lost(s, link, doing, err);
     if (strcmp(state, "55P03") == 0 || strncmp(state, "40", 2) == 0)
         return lk__fail(err, LK_BUSY, "%s: another process has been writing to it for %d seconds; try again",
                         name, LK__BUSY_MS / 1000);
@@ -216,16 +220,16 @@ static lk_status refused(const lk__pg *s, const lk__pg_link *link, lk_error *err
 /* What a session of ours has. The schema's own names come first, then those of pgvector, wherever it is. */
 static lk_status configure(const lk__pg *s, lk__pg_link *link, lk_error *err) {
     char sql[1400];
-    int length =
-        snprintf(sql, sizeof sql,
-                 "SET lock_timeout = %d; SET default_transaction_isolation = 'read committed'; "
-                 "SET default_transaction_read_only = %s; "
-                 "SELECT set_config('synchronous_commit', 'on', false) WHERE "
-                 "current_setting('synchronous_commit') = 'off';"
-                 "SELECT set_config('search_path', concat_ws(', ', '%s', (SELECT quote_ident(nspname) FROM "
-                 "pg_extension "
-                 "JOIN pg_namespace ON pg_namespace.oid = extnamespace WHERE extname = 'vector')), false)",
-                 LK__BUSY_MS, link->read_only ? "on" : "off", s->address.schema);
+    int length = snprintf(
+        sql, sizeof sql,
+        "SET lock_timeout = %d; SET default_transaction_isolation = 'read committed'; "
+        "%s"
+        "SELECT set_config('synchronous_commit', 'on', false) WHERE "
+        "current_setting('synchronous_commit') = 'off';"
+        "SELECT set_config('search_path', concat_ws(', ', '%s', (SELECT quote_ident(nspname) FROM "
+        "pg_extension "
+        "JOIN pg_namespace ON pg_namespace.oid = extnamespace WHERE extname = 'vector')), false)",
+        LK__BUSY_MS, link->read_only ? "SET default_transaction_read_only = on; " : "", s->address.schema);
     /* Since pgvector 0.8 it goes on until it has as many as were asked for. */
     if (s->address.search == LK__PG_HNSW && link == &s->reader)
         snprintf(sql + length, sizeof sql - (size_t)length,
@@ -305,7 +309,7 @@ static lk_status run(lk__pg *s, lk__pg_link *link, const char *sql, lk__pg_which
                 PQclear(r);
             return LK_OK;
         }
-        bool gone = PQstatus(link->conn) != CONNECTION_OK;
+        bool gone = is_lost(link, r);
         status = lk__pg_fail(s, link, r, doing, err);
         if (gone) lk__pg_disconnect(link);
         if (gone && !within && tries == 0) {

@@ -50,6 +50,32 @@ static inline long long pg_sql(const char *text) {
     return number;
 }
 
+/* The schema of a gallery of in_folder(). */
+static inline const char *pg_schema(const char *address) {
+    static char schema[64];
+    const char *name = strstr(address, "gallery=") + strlen("gallery=");
+    snprintf(schema, sizeof schema, "likeness_%.*s", (int)strcspn(name, "&"), name);
+    return schema;
+}
+
+/* The same in a gallery's schema. */
+static inline long long pg_sql_in(const char *address, const char *text) {
+    char all[1600];
+    snprintf(all, sizeof all, "SET search_path = %s; %s", pg_schema(address), text);
+    return pg_sql(all);
+}
+
+static inline void pg_refuses(const char *address, const char *text, const char *why) {
+    char all[600];
+    snprintf(all, sizeof all, "SET search_path = %s; %s", pg_schema(address), text);
+    PGconn *conn = PQconnectdb(getenv("LIKENESS_TEST_PG"));
+    PGresult *r = PQexec(conn, all);
+    if (PQresultStatus(r) != PGRES_FATAL_ERROR || !strstr(PQresultErrorMessage(r), why))
+        fail_msg("%s: %s", text, PQresultErrorMessage(r));
+    PQclear(r);
+    PQfinish(conn);
+}
+
 /* The last test of each program: no test left anything behind, a temporary file or a log say. (A test and no
  * teardown, because cmocka lets a failed teardown pass.) */
 static inline void test_nothing_left(void **state) {
@@ -77,8 +103,7 @@ static inline const char *in_folder(const char *name) {
 static inline void remove_gallery(const char *path) {
     char side[600];
     if (on_pg()) {
-        snprintf(side, sizeof side, "DROP SCHEMA IF EXISTS likeness_%s CASCADE",
-                 strstr(path, "gallery=") + 8);
+        snprintf(side, sizeof side, "DROP SCHEMA IF EXISTS %s CASCADE", pg_schema(path));
         pg_sql(side);
         return;
     }
