@@ -12,13 +12,17 @@ static const char doc[] = "Look into a gallery, and change it.\vlist: the people
                           "person and all their photos. "
                           "rename PERSON NAME: call a person otherwise. audit: what was done with the "
                           "gallery, by whom, and what came "
-                          "back; exit code 1 if that account was tampered with.";
+                          "back; exit code 1 if that account was tampered with. check: look at everything "
+                          "that is stored; exit code 1 if "
+                          "something is wrong. backup FILE: a copy as of one moment, while others may write.";
 
 enum { KEY_VERIFY = CLI_KEY_VERB, KEY_HEAD };
 
 static const struct argp_option option_list[] = {
     CLI_OPTION_JSON,
     CLI_OPTION_TSV,
+    CLI_OPTION_KEY,
+    CLI_OPTION_AUDIT,
     {"verify", KEY_VERIFY, 0, 0, "audit: only say whether the account holds", 0},
     {"head", KEY_HEAD, "HASH", 0,
      "audit: a hash that was written down; the account must have passed through it", 0},
@@ -66,6 +70,7 @@ static void info_json(const lk_gallery_info *in) {
     json_object_set_new(row, "model", cli_json_text(in->model_path));
     json_object_set_new(row, "fingerprint", cli_json_text(in->fingerprint));
     json_object_set_new(row, "created", cli_json_text(in->created));
+    json_object_set_new(row, "encrypted", json_boolean(in->encrypted));
     json_object_set_new(row, "audit_rows", json_integer(in->audit_rows));
     json_object_set_new(row, "audit_head", cli_json_text(in->audit_head));
     cli_json_print(stdout, row);
@@ -98,6 +103,8 @@ static int info(const gallery_options *o, lk_gallery *gallery) {
     cli_table_cell(table, "%s", in.fingerprint);
     cli_table_cell(table, "created");
     cli_table_cell(table, "%s", in.created);
+    cli_table_cell(table, "encrypted");
+    cli_table_cell(table, in.encrypted ? "yes" : "no");
     cli_table_cell(table, "audit rows");
     cli_table_cell(table, "%lld", (long long)in.audit_rows);
     cli_table_cell(table, "audit head");
@@ -123,16 +130,18 @@ static int rename_person(const gallery_options *o, lk_gallery *gallery) {
 }
 
 static const struct command {
-    const char *name, *arguments; /* as the usage shows them */
-    size_t count;                 /* of arguments */
-    bool write;
+    const char *name, *arguments;     /* as the usage shows them */
+    size_t count;                     /* of arguments */
+    enum { READ, WRITE, RECORD } how; /* RECORD: it reads, and that is told of in the audit if it can be */
     gallery_fn run;
 } commands[] = {
-    {"list", "", 0, false, list},
-    {"info", "", 0, false, info},
-    {"remove", " PERSON", 1, true, remove_person},
-    {"rename", " PERSON NAME", 2, true, rename_person},
-    {"audit", "", 0, false, gallery_audit},
+    {"list", "", 0, READ, list},
+    {"info", "", 0, READ, info},
+    {"remove", " PERSON", 1, WRITE, remove_person},
+    {"rename", " PERSON NAME", 2, WRITE, rename_person},
+    {"audit", "", 0, READ, gallery_audit},
+    {"check", "", 0, READ, gallery_check},
+    {"backup", " FILE", 1, RECORD, gallery_backup},
 };
 enum { COMMANDS = sizeof commands / sizeof *commands };
 
@@ -185,7 +194,7 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
         if ((o->verify || o->head) && p->command->run != gallery_audit)
             argp_error(state, "--verify and --head go with audit");
         return 0;
-    default: return ARGP_ERR_UNKNOWN;
+    default: return cli_access_parse(&o->access, key, arg, state);
     }
 }
 
@@ -209,10 +218,12 @@ int cmd_gallery(int argc, char **argv) {
     if (code == CLI_OK) {
         lk_gallery *gallery = NULL;
         lk_error err = {0};
-        if (cli_gallery_open(p.options.gallery, p.command->write, &p.options.access, &gallery, &err) == LK_OK)
-            code = p.command->run(&p.options, gallery);
-        else
-            code = cli_fail(&err);
+        gallery_options *o = &p.options;
+        lk_status status =
+            p.command->how == RECORD
+                ? cli_gallery_open_to_search(o->gallery, &o->access, &gallery, &o->recorded, &err)
+                : cli_gallery_open(o->gallery, p.command->how == WRITE, &o->access, &gallery, &err);
+        code = status == LK_OK ? p.command->run(o, gallery) : cli_fail(&err);
         lk_gallery_close(gallery);
     }
     free(arguments);

@@ -31,6 +31,7 @@ static const struct argp_option option_list[] = {
     {"threshold", CLI_KEY_THRESHOLD, "COSINE", 0,
      "Least cosine of a known person, -1 to 1 (default: the gallery's)", 0},
     CLI_OPTION_AUDIT,
+    CLI_OPTION_KEY,
     CLI_OPTION_CROP,
     CLI_OPTIONS_FACES,
     CLI_OPTION_JSON,

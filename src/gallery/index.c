@@ -1,9 +1,9 @@
 /* index.c: who is in the copy of the gallery in memory; scan.c finds who is close.
  *
- * Rows lie in parts. A part is filled up, row behind row; a row that is removed is marked with the number of the
- * removal; a part of which most is removed is written anew without it. So nothing ever changes where a search is
- * reading: it takes the parts, their counts and the number of the last removal under the lock, in a microsecond,
- * and sees the index as it was then, while rows are added and removed beside it. */
+ * Rows lie in parts. A part is filled up, row behind row; a row that is removed is marked with the number of
+ * the removal; a part of which most is removed is written anew without it. So nothing ever changes where a
+ * search is reading: it takes the parts, their counts and the number of the last removal under the lock, in a
+ * microsecond, and sees the index as it was then, while rows are added and removed beside it. */
 #include "gallery/gallery.h"
 #include "gallery/rows.h"
 
@@ -161,7 +161,8 @@ typedef struct batch {
     size_t count;
 } batch;
 
-/* As many as there is room for behind the part's first `count`, which nobody sees before the count is raised. */
+/* As many as there is room for behind the part's first `count`, which nobody sees before the count is raised.
+ */
 static size_t fill(const lk__index *x, lk__segment *p, size_t count, batch *from) {
     size_t dim = (size_t)x->dim, n = p->capacity - count < from->count ? p->capacity - count : from->count;
     for (size_t i = 0; i < n; i++)
@@ -245,7 +246,8 @@ static lk__segment *without_removed(const lk__index *x, const lk__segment *old) 
  * what is removed. */
 static void tidy(lk__index *x) {
     size_t kept = 0;
-    lk__segment **parts = malloc((x->part_count + 1) * sizeof(lk__segment *)); /* NULL: drop; the same: keep */
+    lk__segment **parts =
+        malloc((x->part_count + 1) * sizeof(lk__segment *)); /* NULL: drop; the same: keep */
     if (!parts) return;
     for (size_t i = 0; i < x->part_count; i++) {
         lk__segment *p = x->parts[i];

@@ -12,22 +12,22 @@ enum { LK__SEGMENT_ROWS = 1 << 15 }; /* most in a part: 2 MB of codes, a huge pa
 
 typedef struct lk__index_file lk__index_file; /* index_file.c */
 
-/* A part of the rows. Rows are only ever added behind those there are; a row that is removed is marked and stays
- * until most of its part is, then the others move to a new part. Arrays may be the file's. */
+/* A part of the rows. Rows are only ever added behind those there are; a row that is removed is marked and
+ * stays until most of its part is, then the others move to a new part. Arrays may be the file's. */
 typedef struct lk__segment {
     size_t references; /* the index's and one for each search; guarded by the index's lock */
     size_t capacity;   /* a multiple of LK__CODE_ROWS */
     size_t count;      /* guarded by the index's lock; a search goes by the count it took */
     atomic_size_t removed_count;
     bool full; /* nothing will be added; the last block has codes though it is not full */
-    const int64_t *photos, *people;     /* (capacity); photos rise */
-    const float *vectors;               /* (capacity, stride), 64-byte aligned, zeros from dim to stride */
-    const uint8_t *codes;               /* (capacity / 16, code bytes) of the blocks there are */
-    const lk__code_bound *bounds;       /* (capacity / 16) */
-    const uint32_t *sums;               /* (capacity) of the vectors (lk__row_sum); NULL: not from a file */
-    _Atomic uint32_t *removed;          /* (capacity): number of the removal, 0: none */
-    lk__index_file *file;               /* whose the arrays are but the last; NULL: the part's own */
-    void *own[5];                       /* to be freed */
+    const int64_t *photos, *people; /* (capacity); photos rise */
+    const float *vectors;           /* (capacity, stride), 64-byte aligned, zeros from dim to stride */
+    const uint8_t *codes;           /* (capacity / 16, code bytes) of the blocks there are */
+    const lk__code_bound *bounds;   /* (capacity / 16) */
+    const uint32_t *sums;           /* (capacity) of the vectors (lk__row_sum); NULL: not from a file */
+    _Atomic uint32_t *removed;      /* (capacity): number of the removal, 0: none */
+    lk__index_file *file;           /* whose the arrays are but the last; NULL: the part's own */
+    void *own[5];                   /* to be freed */
 } lk__segment;
 
 struct lk__index {

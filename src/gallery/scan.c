@@ -1,12 +1,12 @@
 /* scan.c: the closest rows, exactly, by a first pass over codes and a look at the few rows that are left.
  *
- * A row can only be among the best k if the most that its codes allow (codes.h) reaches the k-th best cosine, the
- * floor. That is not known before the end, so while codes are read it is supposed from the estimates seen so far,
- * which are right to about a quarter of their bound; rows that may reach it are noted down. At the end those are
- * looked at in floats (dot.c), best estimates first, and the true k-th best comes out. If it is at least the
- * highest floor supposed, no row was passed over that could be among the best k, and the answer is proven; else,
- * which is rare and depends on nothing but the vectors, those probes go once more with the true floor of the
- * rows looked at, which holds without supposing anything.
+ * A row can only be among the best k if the most that its codes allow (codes.h) reaches the k-th best cosine,
+ * the floor. That is not known before the end, so while codes are read it is supposed from the estimates seen
+ * so far, which are right to about a quarter of their bound; rows that may reach it are noted down. At the
+ * end those are looked at in floats (dot.c), best estimates first, and the true k-th best comes out. If it is
+ * at least the highest floor supposed, no row was passed over that could be among the best k, and the answer
+ * is proven; else, which is rare and depends on nothing but the vectors, those probes go once more with the
+ * true floor of the rows looked at, which holds without supposing anything.
  *
  * Many probes go together: codes are unpacked once for all of them and multiplied 6 probes at a time. Threads
  * share the rows, some at a time as they get free, and tell one another their floors. */
@@ -18,13 +18,13 @@
 #include <string.h>
 
 enum {
-    RUN = 64,             /* blocks of one pass of the kernel: 64 KB of codes */
-    TASK = 256,           /* blocks that a thread takes at a time */
-    ALONE = 3,            /* probes up to which each goes over a run by itself */
-    NOTED = 1024,         /* rows noted down before they are sifted */
-    SERIAL = 256 * 1024,  /* bytes of codes, times probes, which end before other threads wake up */
-    AHEAD = 4,            /* rows to look at whose vectors are fetched ahead */
-    SCRATCH = 128 << 20,  /* bytes for finders; more probes go in turns */
+    RUN = 64,            /* blocks of one pass of the kernel: 64 KB of codes */
+    TASK = 256,          /* blocks that a thread takes at a time */
+    ALONE = 3,           /* probes up to which each goes over a run by itself */
+    NOTED = 1024,        /* rows noted down before they are sifted */
+    SERIAL = 256 * 1024, /* bytes of codes, times probes, which end before other threads wake up */
+    AHEAD = 4,           /* rows to look at whose vectors are fetched ahead */
+    SCRATCH = 128 << 20, /* bytes for finders; more probes go in turns */
 };
 
 typedef struct noted {
@@ -55,9 +55,9 @@ typedef struct probe {
     const float *vector; /* (stride), padded */
     const int8_t *bytes;
     lk__code_probe code;
-    float start;              /* a floor that is known to hold */
-    _Atomic uint32_t shared;  /* the highest floor of any thread, as ordered() has it */
-    size_t place;             /* among the caller's */
+    float start;             /* a floor that is known to hold */
+    _Atomic uint32_t shared; /* the highest floor of any thread, as ordered() has it */
+    size_t place;            /* among the caller's */
 } probe;
 
 typedef struct search {
@@ -73,8 +73,8 @@ typedef struct search {
     float *vectors;                 /* (count, stride) */
     int8_t *bytes;                  /* (count, probe_bytes) */
     size_t probe_bytes;
-    size_t asked, count, workers;   /* count: with what fills the last set of LK__CODE_PROBES */
-    finder *finders; /* (workers, count) */
+    size_t asked, count, workers; /* count: with what fills the last set of LK__CODE_PROBES */
+    finder *finders;              /* (workers, count) */
     atomic_size_t next;
     atomic_bool failed; /* out of memory */
     atomic_bool damaged;
@@ -104,8 +104,9 @@ static void raise_floor(const search *s, finder *f) {
 /* With what the other threads know. */
 static void share_floor(probe *p, finder *f) {
     uint32_t mine = ordered(f->floor), most = atomic_load_explicit(&p->shared, memory_order_relaxed);
-    while (mine > most && !atomic_compare_exchange_weak_explicit(&p->shared, &most, mine, memory_order_relaxed,
-                                                                 memory_order_relaxed)) {}
+    while (mine > most && !atomic_compare_exchange_weak_explicit(
+                              &p->shared, &most, mine, memory_order_relaxed, memory_order_relaxed)) {
+    }
     if (most > mine) f->floor = unordered(most);
 }
 
@@ -140,7 +141,8 @@ static void fetch(const search *s, noted n) {
     for (size_t i = 0; i < bytes && i < 1024; i += 64) __builtin_prefetch(row + i);
 }
 
-/* Look at those noted down whose estimate (first) or most (then) reaches the floor; the list is empty then. */
+/* Look at those noted down whose estimate (first) or most (then) reaches the floor; the list is empty then.
+ */
 static bool look_at_noted(search *s, const probe *p, finder *f) {
     for (int pass = 0; pass < 2; pass++) {
         size_t kept = 0;
@@ -238,8 +240,8 @@ static bool run_many(worker *w, uint32_t v, size_t first) {
     for (size_t set = 0; set < s->count; set += SET) {
         for (size_t b = 0; b < LK__CODE_BLOCKS; b++)
             for (size_t p = 0; p < SET; p++)
-                limits[b * ROOM + p] =
-                    lk__code_limit(w->finders[set + p].floor, part->bounds[first + b], s->probes[set + p].code);
+                limits[b * ROOM + p] = lk__code_limit(w->finders[set + p].floor, part->bounds[first + b],
+                                                      s->probes[set + p].code);
         s->index->kernels->many(w->bytes, groups, s->probes[set].bytes, limits, w->dots, hits);
         for (size_t b = 0; b < LK__CODE_BLOCKS; b++)
             for (size_t p = 0; p < SET; p++)
@@ -389,7 +391,8 @@ static void take_probes(search *s, const float *vectors, size_t first, size_t co
     fill_set(s);
 }
 
-/* Answers into the caller's arrays. The probes whose floors were supposed too high stay, with one that holds. */
+/* Answers into the caller's arrays. The probes whose floors were supposed too high stay, with one that holds.
+ */
 static void answer_all(search *s, lk__hit *hits, size_t *found) {
     size_t again = 0;
     for (size_t p = 0; p < s->asked; p++) {

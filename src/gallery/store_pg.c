@@ -239,9 +239,11 @@ const lk__store_ops lk__pg_ops = {
     .photo = lk__pg_photo,
     .audit_last = lk__pg_audit_last,
     .audit_rows = lk__pg_audit_rows,
+    .check = lk__pg_check,
     .ends = lk__pg_ends,
     .changes = lk__pg_changes,
     .passed = lk__pg_passed,
     .names = lk__pg_names,
+    .backup = lk__pg_backup,
     .nearest = lk__pg_nearest,
 };

@@ -7,6 +7,7 @@
  *   store_pg.c           transactions and changes
  *   store_pg_array.c     many rows as parameters of one statement
  *   store_pg_audit.c     the rows of the audit
+ *   store_pg_check.c     is what is kept sound?
  *   store_pg_read.c      looking, and what a search needs
  *
  * A gallery is a schema of a database, so that a database holds many, each with its own rights. Writers are
@@ -206,6 +207,10 @@ lk_status lk__pg_names(lk__store *store, const int64_t *ids, size_t count, lk__p
 lk_status lk__pg_nearest(lk__store *store, const float *probe, size_t limit, lk__photo_fn fn, void *context,
                          lk_error *err);
 lk_status lk__pg_no_photo(const lk__pg *s, int64_t id, lk_error *err);
+
+/* store_pg_check.c */
+lk_status lk__pg_check(lk__store *store, lk__finding_fn fn, void *context, lk_error *err);
+lk_status lk__pg_backup(lk__store *store, const char *path, lk_error *err);
 
 /* store_pg_audit.c */
 lk_status lk__pg_audit_add(lk__store *store, const lk__audit_row *rows, size_t count, lk_error *err);

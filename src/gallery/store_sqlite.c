@@ -12,42 +12,65 @@
 #include <string.h>
 
 #define NOW "strftime('%Y-%m-%dT%H:%M:%SZ', 'now')"
+/* Is a row as it was written? likeness_sum (store_sqlite_sum.c) over what must not change unseen. */
+#define PERSON_SUM(id, name, added, salt) "likeness_sum(" id ", " name ", " added ", " salt ")"
+#define PERSON_SOUND PERSON_SUM("people.id", "people.name", "people.added", "salt") " = people.sum"
+#define PHOTO_SUM "likeness_sum(id, person_id, name, added, source, quality)"
+#define PHOTO_SOUND                                                                                          \
+    "likeness_sum(photos.id, person_id, photos.name, photos.added, source, quality) = photos.sum"
+#define VECTOR_SUM "likeness_sum(id, person_id, vector)"
 #define PHOTO_COLUMNS                                                                                        \
     "photos.id, person_id, people.name, photos.name, photos.added, source, quality, "                        \
-    "(SELECT length(jpeg) FROM crops WHERE photo_id = photos.id)"
+    "(SELECT length(jpeg) FROM crops WHERE photo_id = photos.id), " PERSON_SOUND " AND " PHOTO_SOUND
 
 static const char *const queries[LK__QUERIES] = {
-    [LK__COUNTS] = "SELECT (SELECT count(*) FROM people), (SELECT count(*) FROM photos)",
+    [LK__COUNTS] =
+        "SELECT (SELECT value FROM info WHERE key = 'people'), (SELECT value FROM info WHERE key = "
+        "'photos')",
     [LK__ENDS] = "SELECT (SELECT max(id) FROM photos), (SELECT max(number) FROM removed)",
     [LK__REMOVED_AFTER] = "SELECT photo_id FROM removed WHERE number > ?1 ORDER BY number",
-    [LK__PHOTOS_AFTER] = "SELECT id, person_id, vector FROM photos WHERE id > ?1 ORDER BY id",
-    [LK__NAME] = "SELECT people.name, photos.name FROM photos JOIN people ON people.id = person_id "
-                 "WHERE photos.id = ?1",
-    [LK__PEOPLE] = "SELECT id, name, added, (SELECT count(*) FROM photos WHERE person_id = people.id) "
-                   "FROM people WHERE name > ?1 ORDER BY name LIMIT ?2",
+    [LK__PHOTOS_AFTER] =
+        "SELECT id, person_id, vector, " VECTOR_SUM " = vector_sum FROM photos WHERE id > ?1 "
+        "ORDER BY id",
+    [LK__NAME] = "SELECT people.name, photos.name, " PERSON_SOUND " AND " PHOTO_SOUND
+                 " FROM photos JOIN people ON people.id = person_id WHERE photos.id = ?1",
+    [LK__PEOPLE] =
+        "SELECT id, name, added, (SELECT count(*) FROM photos WHERE person_id = people.id), " PERSON_SOUND
+        " FROM people WHERE name > ?1 ORDER BY name LIMIT ?2",
     /* CROSS JOIN keeps SQLite from walking by people, which would have to sort. */
     [LK__PHOTOS] = "SELECT " PHOTO_COLUMNS " FROM photos CROSS JOIN people ON people.id = person_id "
                    "WHERE photos.id > ?1 ORDER BY photos.id LIMIT ?2",
     [LK__PHOTOS_OF] = "SELECT " PHOTO_COLUMNS " FROM people JOIN photos ON person_id = people.id "
                       "WHERE people.name = ?3 AND photos.id > ?1 ORDER BY photos.id LIMIT ?2",
-    [LK__PHOTO] = "SELECT " PHOTO_COLUMNS ", vector, (SELECT jpeg FROM crops WHERE photo_id = photos.id) "
-                  "FROM photos JOIN people ON people.id = person_id WHERE photos.id = ?1",
+    [LK__PHOTO] =
+        "SELECT " PHOTO_COLUMNS ", vector, likeness_sum(photos.id, person_id, vector) = vector_sum, "
+        "jpeg, likeness_sum(photo_id, jpeg) = crops.sum FROM photos JOIN people ON people.id = "
+        "person_id LEFT JOIN crops ON photo_id = photos.id WHERE photos.id = ?1",
     [LK__FIND] = "SELECT id FROM photos WHERE person_id = (SELECT id FROM people WHERE name = ?1) "
                  "AND name = ?2",
     /* What was removed since counts too: ids are not used again. */
     [LK__NEXT_ID] = "SELECT max(coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'photos'), 0), "
                     "coalesce((SELECT max(id) FROM photos), 0)) + 1",
-    [LK__PERSON] = "SELECT id, salt FROM people WHERE name = ?1",
-    [LK__ADD_PERSON] = "INSERT INTO people (name, added, salt) VALUES (?1, " NOW ", ?2) RETURNING id",
-    [LK__ADD_PHOTO] = "INSERT INTO photos (id, person_id, name, vector, added, source, quality) "
-                      "VALUES (?1, ?2, ?3, ?4, " NOW ", ?5, ?6)",
-    [LK__ADD_CROP] = "INSERT INTO crops (photo_id, jpeg) VALUES (?1, ?2)",
+    [LK__PERSON] = "SELECT id, salt, " PERSON_SOUND " FROM people WHERE name = ?1",
+    [LK__ADD_PERSON] =
+        "INSERT INTO people (id, name, added, salt, sum) SELECT id, name, added, salt, " PERSON_SUM(
+            "id", "name", "added", "salt") " FROM (SELECT max(coalesce((SELECT seq FROM sqlite_sequence "
+                                           "WHERE name = 'people'), 0), coalesce((SELECT max(id) FROM "
+                                           "people), 0)) + 1 AS id, ?1 AS name, " NOW
+                                           " AS added, ?2 AS salt) RETURNING id",
+    [LK__ADD_PHOTO] =
+        "INSERT INTO photos (id, person_id, name, added, source, quality, sum, vector_sum, vector) "
+        "SELECT id, person_id, name, added, source, quality, " PHOTO_SUM ", " VECTOR_SUM ", vector "
+        "FROM (SELECT ?1 AS id, ?2 AS person_id, ?3 AS name, " NOW " AS added, ?5 AS source, ?6 AS quality, "
+        "?4 AS vector)",
+    [LK__ADD_CROP] = "INSERT INTO crops (photo_id, sum, jpeg) VALUES (?1, likeness_sum(?1, ?2), ?2)",
     [LK__REMOVE_PHOTO] = "DELETE FROM photos WHERE id = ?1 RETURNING person_id",
     [LK__REMOVE_PHOTOS] = "DELETE FROM photos WHERE person_id = ?1",
     [LK__REMOVE_PERSON] = "DELETE FROM people WHERE id = ?1",
     [LK__REMOVE_EMPTY] =
         "DELETE FROM people WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM photos WHERE person_id = ?1)",
-    [LK__RENAME] = "UPDATE people SET name = ?2 WHERE id = ?1",
+    [LK__RENAME] =
+        "UPDATE people SET name = ?2, sum = " PERSON_SUM("id", "?2", "added", "salt") " WHERE id = ?1",
     [LK__AUDIT_ADD] =
         "INSERT INTO audit (number, time, who, action, person_id, photo_id, name, probe, details, "
         "hash) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
@@ -307,8 +330,10 @@ const lk__store_ops lk__sqlite_ops = {
     .photo = lk__sqlite_photo,
     .audit_last = lk__sqlite_audit_last,
     .audit_rows = lk__sqlite_audit_rows,
+    .check = lk__sqlite_check,
     .ends = lk__sqlite_ends,
     .changes = lk__sqlite_changes,
     .passed = lk__sqlite_passed,
     .names = lk__sqlite_names,
+    .backup = lk__sqlite_backup,
 };

@@ -6,19 +6,24 @@
 
 /* ---- looking ------------------------------------------------------------------------------------- */
 
+static lk_status read_counts(const lk__sqlite *s, lk__link *link, size_t *people, size_t *photos,
+                             lk_error *err) {
+    sqlite3_stmt *row = NULL;
+    lk_status status = lk__sqlite_query(s, link, LK__COUNTS, &row, err);
+    if (status != LK_OK) return status;
+    if (sqlite3_step(row) == SQLITE_ROW) {
+        *people = (size_t)sqlite3_column_int64(row, 0);
+        *photos = (size_t)sqlite3_column_int64(row, 1);
+    } else {
+        status = lk__sqlite_fail(s, link, "read", err);
+    }
+    sqlite3_reset(row);
+    return status;
+}
+
 lk_status lk__sqlite_counts(lk__store *store, size_t *people, size_t *photos, lk_error *err) {
     lk__sqlite *s = lk__sqlite_of(store);
-    sqlite3_stmt *statement = NULL;
-    lk_status status = lk__sqlite_query(s, &s->link, LK__COUNTS, &statement, err);
-    if (status != LK_OK) return status;
-    if (sqlite3_step(statement) == SQLITE_ROW) {
-        *people = (size_t)sqlite3_column_int64(statement, 0);
-        *photos = (size_t)sqlite3_column_int64(statement, 1);
-    } else {
-        status = lk__sqlite_fail(s, &s->link, "read", err);
-    }
-    sqlite3_reset(statement);
-    return status;
+    return read_counts(s, &s->link, people, photos, err);
 }
 
 lk_status lk__sqlite_no_photo(const lk__sqlite *s, int64_t id, lk_error *err) {
@@ -37,6 +42,21 @@ const char *lk__sqlite_text(sqlite3_stmt *row, int column) {
     return (const char *)sqlite3_column_text(row, column);
 }
 
+static lk_status damaged(const lk__sqlite *s, const char *what, int64_t id, lk_error *err) {
+    return lk__fail(err, LK_FORMAT, "%s: %s %lld is damaged; restore a copy of the gallery", s->store.name,
+                    what, (long long)id);
+}
+
+/* Rows that a damaged page has lost do not tell of it: their number does. */
+static lk_status complete(const lk__sqlite *s, size_t people, size_t photos, size_t all_people,
+                          size_t all_photos, lk_error *err) {
+    if (people == all_people && photos == all_photos) return LK_OK;
+    return lk__fail(
+        err, LK_FORMAT,
+        "%s: the gallery is damaged (%zu people and %zu photos of %zu and %zu are left); restore a copy",
+        s->store.name, people, photos, all_people, all_photos);
+}
+
 lk_status lk__sqlite_people(lk__store *store, const char *after, size_t limit, lk__person_fn fn,
                             void *context, lk_error *err) {
     lk__sqlite *s = lk__sqlite_of(store);
@@ -44,6 +64,7 @@ lk_status lk__sqlite_people(lk__store *store, const char *after, size_t limit, l
     lk_status status = lk__sqlite_query(s, &s->link, LK__PEOPLE, &row, err);
     if (status != LK_OK) return status;
     int code;
+    size_t count = 0, photos = 0, all_people = 0, all_photos = 0;
     lk__sqlite_bind_text(row, 1, after ? after : "");
     sqlite3_bind_int64(row, 2, (int64_t)limit);
     while ((code = sqlite3_step(row)) == SQLITE_ROW && status == LK_OK) {
@@ -51,9 +72,17 @@ lk_status lk__sqlite_people(lk__store *store, const char *after, size_t limit, l
                               .name = lk__sqlite_text(row, 1),
                               .added = lk__sqlite_text(row, 2),
                               .photos = (size_t)sqlite3_column_int64(row, 3)};
-        status = p.name && p.added ? fn(context, &p, err) : lk__sqlite_fail(s, &s->link, "read", err);
+        bool sound = p.name && p.added && sqlite3_column_int(row, 4);
+        status = sound ? fn(context, &p, err) : damaged(s, "person", p.id, err);
+        count++;
+        photos += p.photos;
     }
-    return lk__sqlite_finish(s, &s->link, row, code, status, err);
+    status = lk__sqlite_finish(s, &s->link, row, code, status, err);
+    if (status == LK_OK && !after && count < limit) {
+        status = lk__sqlite_counts(store, &all_people, &all_photos, err);
+        if (status == LK_OK) status = complete(s, count, photos, all_people, all_photos, err);
+    }
+    return status;
 }
 
 /* A row of PHOTO_COLUMNS. */
@@ -67,7 +96,8 @@ static lk_status photo_of(const lk__sqlite *s, sqlite3_stmt *row, lk__photo *p, 
                      .quality = sqlite3_column_type(row, 6) == SQLITE_NULL ? (double)NAN
                                                                            : sqlite3_column_double(row, 6),
                      .crop_size = (size_t)sqlite3_column_int64(row, 7)};
-    return p->person && p->name && p->added ? LK_OK : lk__sqlite_fail(s, &s->link, "read", err);
+    bool sound = p->person && p->name && p->added && sqlite3_column_int(row, 8);
+    return sound ? LK_OK : damaged(s, "photo", p->id, err);
 }
 
 lk_status lk__sqlite_find_person(lk__sqlite *s, const char *name, int64_t *id, uint8_t *salt, lk_error *err) {
@@ -80,9 +110,8 @@ lk_status lk__sqlite_find_person(lk__sqlite *s, const char *name, int64_t *id, u
     if (code == SQLITE_ROW) {
         const void *bytes = sqlite3_column_blob(row, 1);
         *id = sqlite3_column_int64(row, 0);
-        if (!bytes || sqlite3_column_bytes(row, 1) != LK__SALT)
-            status = lk__fail(err, LK_FORMAT, "%s: person %lld is damaged; restore a copy of the gallery",
-                              s->store.name, (long long)*id);
+        if (!bytes || sqlite3_column_bytes(row, 1) != LK__SALT || !sqlite3_column_int(row, 2))
+            status = damaged(s, "person", *id, err);
         else if (salt)
             memcpy(salt, bytes, LK__SALT);
         code = SQLITE_DONE;
@@ -140,9 +169,11 @@ lk_status lk__sqlite_photo(lk__store *store, int64_t id, lk__photo_fn fn, void *
     int code = sqlite3_step(row);
     if (code == SQLITE_ROW) {
         status = photo_of(s, row, &p, err);
-        p.vector = sqlite3_column_blob(row, 8);
-        p.vector_size = (size_t)sqlite3_column_bytes(row, 8);
-        p.crop = sqlite3_column_blob(row, 9);
+        p.vector = sqlite3_column_blob(row, 9);
+        p.vector_size = (size_t)sqlite3_column_bytes(row, 9);
+        p.crop = sqlite3_column_blob(row, 11);
+        bool sound = sqlite3_column_int(row, 10) && (!p.crop || sqlite3_column_int(row, 12));
+        if (status == LK_OK && !sound) status = damaged(s, "photo", id, err);
         if (status == LK_OK) status = fn(context, &p, err);
         code = SQLITE_DONE;
     } else if (code == SQLITE_DONE) {
@@ -182,15 +213,19 @@ static lk_status tell_added(lk__sqlite *s, int64_t from, lk__photo_fn fn, void *
     lk_status status = lk__sqlite_query(s, &s->reader, LK__PHOTOS_AFTER, &row, err);
     if (status != LK_OK) return status;
     int code;
+    size_t count = 0, people = 0, all = 0;
     sqlite3_bind_int64(row, 1, from);
     while ((code = sqlite3_step(row)) == SQLITE_ROW && status == LK_OK) {
         const lk__photo p = {.id = sqlite3_column_int64(row, 0),
                              .person_id = sqlite3_column_int64(row, 1),
                              .vector = sqlite3_column_blob(row, 2),
                              .vector_size = (size_t)sqlite3_column_bytes(row, 2)};
-        status = fn(context, &p, err);
+        count++;
+        status = sqlite3_column_int(row, 3) ? fn(context, &p, err) : damaged(s, "photo", p.id, err);
     }
-    return lk__sqlite_finish(s, &s->reader, row, code, status, err);
+    status = lk__sqlite_finish(s, &s->reader, row, code, status, err);
+    if (status == LK_OK && from == 0) status = read_counts(s, &s->reader, &people, &all, err);
+    return status == LK_OK && from == 0 ? complete(s, people, count, people, all, err) : status;
 }
 
 /* Within a transaction, so that all of it is of one moment. */
@@ -225,7 +260,8 @@ lk_status lk__sqlite_names(lk__store *store, const int64_t *ids, size_t count, l
         const lk__photo p = {
             .id = ids[i], .person = lk__sqlite_text(row, 0), .name = lk__sqlite_text(row, 1)};
         if (code == SQLITE_ROW)
-            status = p.person && p.name ? fn(context, &p, err) : lk__sqlite_fail(s, &s->reader, "read", err);
+            status = p.person && p.name && sqlite3_column_int(row, 2) ? fn(context, &p, err)
+                                                                      : damaged(s, "photo", ids[i], err);
         if (code == SQLITE_ROW) code = SQLITE_DONE;
         status = lk__sqlite_finish(s, &s->reader, row, code, status, err);
     }

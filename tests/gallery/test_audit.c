@@ -44,6 +44,7 @@ static void sql(const char *path, const char *text) {
     sqlite3 *db = NULL;
     char *why = NULL;
     assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+    assert_int_equal(lk__sqlite_sum_register(db), SQLITE_OK);
     if (sqlite3_exec(db, text, NULL, NULL, &why) != SQLITE_OK) fail_msg("%s: %s", text, why);
     sqlite3_close(db);
 }
@@ -170,15 +171,19 @@ static void test_tampering(void **state) {
         {"INSERT INTO audit SELECT 8, time, who, action, person_id, photo_id, name, probe, details, hash "
          "FROM audit WHERE number = 7",
          "changed", 8},
-        {"INSERT INTO photos (id, person_id, name, vector, added) VALUES (99, 1, 'n', zeroblob(32), "
-         "'2026-01-01')",
+        {on_pg() ? "INSERT INTO photos (id, person_id, name, vector) VALUES (99, 1, 'n', zeroblob(32))"
+                 : "INSERT INTO photos (person_id, name, added, sum, vector_sum, vector) VALUES (1, 'n', '', "
+                   "likeness_sum(5, 1, 'n', '', NULL, NULL), 0, zeroblob(32))",
          "no row tells of it", 0},
         {"DELETE FROM photos WHERE id = 2", "no row tells of its removal", 3},
-        {"UPDATE people SET name = 'eve' WHERE name = 'ann'", "not called", 2},
-        {"UPDATE people SET salt = zeroblob(16) WHERE name = 'ann'", "not called", 2},
-        {on_pg() ? "UPDATE info SET identity = '0123456789abcdef0123456789abcdef'"
-                 : "UPDATE info SET value = '0123456789abcdef0123456789abcdef' WHERE key = 'identity'",
-         "changed", 1},
+        {on_pg() ? "UPDATE people SET name = 'eve' WHERE name = 'ann'"
+                 : "UPDATE people SET name = 'eve', sum = likeness_sum(id, 'eve', added, salt) WHERE name = "
+                   "'ann'",
+         "not called", 2},
+        {on_pg() ? "UPDATE people SET salt = zeroblob(16) WHERE name = 'ann'"
+                 : "UPDATE people SET salt = zeroblob(16), sum = likeness_sum(id, name, added, zeroblob(16)) "
+                   "WHERE name = 'ann'",
+         "not called", 2},
     };
     const char *path = in_folder("tampered.gallery");
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
