@@ -282,10 +282,11 @@ static int identify(identify_options *o) {
     if (status != LK_OK) {
         code = cli_fail(&err);
     } else if (info.photos == 0) {
-        cli_say("%s: the gallery is empty; likeness enroll puts people in", o->gallery);
+        cli_say("%s: the gallery is empty; likeness enroll puts people in", lk_gallery_name(gallery));
         code = CLI_INPUT;
     } else if (isnan(o->threshold) && isnan(info.threshold)) {
-        cli_say("%s: the gallery's model has no threshold (it is not trained): give --threshold", o->gallery);
+        cli_say("%s: the gallery's model has no threshold (it is not trained): give --threshold",
+                lk_gallery_name(gallery));
         code = CLI_USAGE;
     } else {
         if (isnan(o->threshold)) o->threshold = info.threshold;
