@@ -3,7 +3,7 @@
 # cameras, check, fuzz, bench and bench_NAME. Asks nothing of the network when they are.
 set -euo pipefail
 
-build="cmake ninja-build pkg-config libdnnl-dev libjpeg62-turbo-dev libpng-dev libwebp-dev libexif-dev libsqlite3-dev
+build="cmake ninja-build pkg-config libdnnl-dev libjpeg62-turbo-dev libpng-dev libwebp-dev libexif-dev libsqlite3-dev libpq-dev
   libjansson-dev libsodium-dev zlib1g-dev liblapacke-dev libcmocka-dev libmicrohttpd-dev libarchive-dev
   libavformat-dev libavcodec-dev libswscale-dev libavutil-dev"
 ranks="libopenmpi-dev openmpi-bin" # optional: training by several processes
