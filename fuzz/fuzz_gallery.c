@@ -1,7 +1,7 @@
 /* fuzz_gallery.c: any bytes as a gallery. What opens is walked, searched and closed; an error is a good
  * answer. */
 #include "base/base.h"
-#include "likeness/likeness.h"
+#include "likeness/gallery.h"
 
 #include <stdlib.h>
 #include <unistd.h>

@@ -1,6 +1,6 @@
 /* likeness.h: images, models and galleries: what a program needs to recognise.
  *
- *   photo -> lk_image -> lk_embedder -> unit vector (dim) -> lk_gallery -> closest photos
+ *   photo -> lk_image -> lk_embedder -> unit vector (dim) -> lk_gallery (gallery.h) -> closest photos
  *
  * Conventions
  *   - Opaque types are made by new/open/load/decode and unmade by the matching free or close, for which
@@ -77,6 +77,9 @@ LK_API lk_status lk_image_load(const char *path, lk_image **out, lk_error *err);
 /* The same from memory; `name` (may be NULL) is what errors call it. */
 LK_API lk_status lk_image_decode(const uint8_t *bytes, size_t size, const char *name, lk_image **out,
                                  lk_error *err);
+/* With a lower limit of pixels, for callers that have little memory. */
+LK_API lk_status lk_image_decode_within(const uint8_t *bytes, size_t size, const char *name,
+                                        size_t max_pixels, lk_image **out, lk_error *err);
 /* A copy of pixels (height, width, 3) with `stride` bytes from row to row (0: 3 * width); NULL: black. */
 LK_API lk_status lk_image_new(int width, int height, const uint8_t *pixels, size_t stride, lk_image **out,
                               lk_error *err);
@@ -126,7 +129,7 @@ LK_API const char *lk_model_fingerprint(const lk_model *model);
 LK_API double lk_model_threshold(const lk_model *model);
 /* The crop the model expects of a photo when the user gives none. */
 LK_API lk_crop lk_model_crop(const lk_model *model);
-/* Does the model want faces aligned by lk_image_align? Then they are embedded whole: its crop is {.centre =
+/* Does the model want faces aligned by lk_model_align? Then they are embedded whole: its crop is {.centre =
  * 1}. */
 LK_API bool lk_model_aligned(const lk_model *model);
 /* Any metadata string by key ("net", "recipe", ...), NULL when absent. */
@@ -138,6 +141,10 @@ LK_API int lk_model_trained_on(const lk_model *model, const char *person);
 /* Write the net and its weights as an ONNX file, atomically: "photo" (N, 3, h, w) in [-1, 1] to "embedding"
  * (N, dim), unit vectors (docs/formats.md). */
 LK_API lk_status lk_model_export_onnx(const lk_model *model, const char *path, lk_error *err);
+/* Read dlib's face recognition ResNet as npm's @vladmandic/face-api ships it (`from`: its folder, or the
+ * manifest of its face_recognition_model), and write it as a model. NOT_FOUND; FORMAT, MISMATCH: damaged,
+ * another model. */
+LK_API lk_status lk_model_import(const char *from, const char *path, lk_error *err);
 /* Write the model again, atomically, its weights in 16 bits (F16): half the file, vectors that agree to a
  * cosine of about 0.99999, and so a fingerprint of its own. TOO_LARGE: a weight above 65504. */
 LK_API lk_status lk_model_export_half(const lk_model *model, const char *path, lk_error *err);
@@ -267,77 +274,22 @@ LK_API lk_status lk_detector_find(lk_detector *detector, const lk_image *photo, 
 LK_API lk_status lk_image_align(const lk_image *photo, const lk_point points[LK_FACE_POINTS], double room,
                                 int width, int height, lk_image **out, lk_error *err);
 
+/* The same for a model's net, of its input's size: the template's square, or what an imported model wants to
+ * see around it (metadata 'view', docs/formats.md). INVALID too for a model that is not aligned. */
+LK_API lk_status lk_model_align(const lk_model *model, const lk_image *photo,
+                                const lk_point points[LK_FACE_POINTS], lk_image **out, lk_error *err);
+/* And in a photo whose part `aligned` is a face that was aligned already. */
+LK_API lk_crop lk_model_view(const lk_model *model, const lk_image *photo, lk_crop aligned);
+/* The square around a face's box, its side `room` times the longer one of the box. */
+LK_API lk_crop lk_face_square(const lk_face *face, double room);
+/* The face as the model's net wants it: aligned, or for a model of loose photos the square around its box. */
+LK_API lk_status lk_face_cut(const lk_model *model, const lk_image *photo, const lk_face *face,
+                             lk_image **out, lk_error *err);
+
 /* ---- vectors ------------------------------------------------------------------------------------ */
 
 LK_API double lk_cosine(const float *a, const float *b, int dim);
 LK_API double lk_l2(const float *a, const float *b, int dim);
-
-/* ---- gallery ------------------------------------------------------------------------------------ */
-
-/* People one may be looking for: names, photo names, vectors; one SQLite file in WAL mode (docs/formats.md).
- */
-typedef struct lk_gallery lk_gallery;
-
-enum { LK_GALLERY_READ_ONLY = 1 };
-
-/* Whose vectors a gallery holds. It knows nothing else of a model: any unit vectors will do. */
-typedef struct lk_vector_kind {
-    int dim;
-    const char *fingerprint; /* lk_model_fingerprint */
-    double threshold;        /* lk_model_threshold */
-    const char *model_path;  /* where the model was read from, for people; may be "" */
-} lk_vector_kind;
-/* Make a new gallery. INVALID if the file exists. */
-LK_API lk_status lk_gallery_create(const char *path, const lk_vector_kind *kind, lk_gallery **out,
-                                   lk_error *err);
-/* NOT_FOUND, FORMAT (no gallery, damaged), BUSY, IO. */
-LK_API lk_status lk_gallery_open(const char *path, int flags, lk_gallery **out, lk_error *err);
-LK_API void lk_gallery_close(lk_gallery *gallery);
-/* LK_OK if the gallery holds vectors of this kind (fingerprint and dim); else MISMATCH, naming both models.
- */
-LK_API lk_status lk_gallery_check_kind(const lk_gallery *gallery, const lk_vector_kind *kind, lk_error *err);
-
-/* Several changes as one: all or nothing, even if the machine stops between. Not nested. */
-LK_API lk_status lk_gallery_begin(lk_gallery *gallery, lk_error *err);
-LK_API lk_status lk_gallery_commit(lk_gallery *gallery, lk_error *err);
-LK_API void lk_gallery_rollback(lk_gallery *gallery);
-
-/* Enroll one photo's vector (dim, norm 1: INVALID otherwise). The same person and photo name again replaces
- * the old vector. `photo_id` may be NULL. */
-LK_API lk_status lk_gallery_add(lk_gallery *gallery, const char *person, const char *photo,
-                                const float *vector, int64_t *photo_id, lk_error *err);
-/* Delete a person and all their photos; NOT_FOUND if unknown. `photos_removed` may be NULL. */
-LK_API lk_status lk_gallery_remove(lk_gallery *gallery, const char *person, size_t *photos_removed,
-                                   lk_error *err);
-
-typedef struct lk_gallery_info {
-    size_t people, photos;
-    int dim;
-    double threshold;     /* of the model, cosine */
-    char fingerprint[65]; /* of the model */
-    char model_path[1024];
-    char created[32]; /* UTC, ISO 8601 */
-} lk_gallery_info;
-LK_API lk_status lk_gallery_get_info(const lk_gallery *gallery, lk_gallery_info *info, lk_error *err);
-
-/* Called once a person, by name; a non-zero return ends the walk. */
-typedef int (*lk_gallery_person_fn)(void *context, const char *person, size_t photos, const char *added);
-LK_API lk_status lk_gallery_each_person(const lk_gallery *gallery, lk_gallery_person_fn fn, void *context,
-                                        lk_error *err);
-
-typedef struct lk_match {
-    int64_t photo_id;
-    const char *person, *photo; /* belong to the lk_matches */
-    float cosine, l2;
-} lk_match;
-typedef struct lk_matches {
-    size_t count;    /* <= k */
-    lk_match *items; /* best first; equal cosines by lower photo_id */
-} lk_matches;
-/* The k enrolled photos closest to `probe` (dim, norm 1), exactly. */
-LK_API lk_status lk_gallery_search(lk_gallery *gallery, const float *probe, size_t k, lk_matches *out,
-                                   lk_error *err);
-LK_API void lk_matches_free(lk_matches *matches);
 
 #ifdef __cplusplus
 }

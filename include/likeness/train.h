@@ -157,6 +157,8 @@ typedef struct lk_train_options {
     double learning_rate, weight_decay, momentum;
     double warmup;  /* share of training in which the learning rate rises to its value; then a cosine to 0 */
     double augment; /* 0 none .. 1 full */
+    double average; /* validated and written is the moving average of the weights with this decay, say 0.998:
+                       the mean of the last 1 / (1 - decay) steps or so; 0: the weights themselves */
     double holdout; /* share of people kept out when `validate` is empty */
     lk_crop crop;   /* for sources that name none, and stored as the model's own */
     bool aligned; /* photos are faces of lk_image_align, and so will the model's be; `crop` is {.centre = 1},
@@ -245,6 +247,30 @@ LK_API void lk_detect_train_options_init(lk_detect_train_options *options);
 /* Errors: INVALID (options, a net that is no detector's), FORMAT (labels), EMPTY, STOPPED, DIVERGED, IO, ...
  */
 LK_API lk_status lk_train_detector(const lk_detect_train_options *options, lk_error *err);
+
+/* ---- photos made worse, to measure what a model loses ------------------------------------------- */
+
+typedef enum lk_damage_kind {
+    LK_DAMAGE_NONE,
+    LK_DAMAGE_SHRINK, /* the photo, until the aligned square of its face has `amount` pixels a side */
+    LK_DAMAGE_PIXELS, /* of a face that was cut out: shrunk to so many a side, and enlarged again */
+    LK_DAMAGE_GREY,
+    LK_DAMAGE_DARK,   /* underexposed by `amount` stops */
+    LK_DAMAGE_SIDE,   /* light from the left: on the right of the face `amount` of the values is missing */
+    LK_DAMAGE_JPEG,   /* of quality `amount` */
+    LK_DAMAGE_GLASSES /* dark ones, drawn over the eyes */
+} lk_damage_kind;
+typedef struct lk_damage {
+    lk_damage_kind kind;
+    double amount;
+} lk_damage;
+/* "shrink=32", "pixels=32", "grey", "dark" or "dark=3", "side=0.9", "jpeg=10", "glasses". INVALID otherwise.
+ */
+LK_API lk_status lk_damage_parse(const char *text, lk_damage *out, lk_error *err);
+/* face: whom the photo is about; NULL: none was found, and the whole photo stands for it. EMPTY: glasses need
+ * a face. */
+LK_API lk_status lk_damage_photo(const lk_damage *damage, const lk_image *photo, const lk_face *face,
+                                 lk_image **out, lk_error *err);
 
 /* ---- people who do not exist -------------------------------------------------------------------- */
 

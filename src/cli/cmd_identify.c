@@ -17,6 +17,7 @@ typedef struct identify_options {
     cli_look look;
     cli_compute compute;
     cli_style style;
+    cli_access access;
 } identify_options;
 
 static const char doc[] =
@@ -34,6 +35,8 @@ static const struct argp_option option_list[] = {
      "Least cosine of a known person, -1 to 1 (default: by --fpir)", 0},
     {"fpir", CLI_KEY_FPIR, "RATE", 0, "Share of strangers that may be taken for somebody in the gallery", 0},
     CLI_OPTION_PRIOR("the person is in the gallery"),
+    CLI_OPTION_AUDIT,
+    CLI_OPTION_KEY,
     CLI_OPTION_CROP,
     CLI_OPTIONS_FACES,
     CLI_OPTION_JSON,
@@ -75,6 +78,7 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
         return 0;
     default:
         if (cli_look_parse(&o->look, key, arg) == 0) return 0;
+        if (cli_access_parse(&o->access, key, arg, state) == 0) return 0;
         return cli_number_parse(numbers, key, arg, o, state);
     }
 }
@@ -84,7 +88,7 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
 typedef struct answers {
     const identify_options *options;
     lk_gallery *gallery;
-    int dim;
+    bool recorded;  /* in the gallery's audit */
     cli_table *tsv; /* one table for all probes */
     size_t unknown; /* faces that nobody known has, and photos without a face */
     cli_bad bad;
@@ -153,6 +157,8 @@ static void answer_text(const answers *a, const answer *one) {
         shown = cli_escape(m->items[0].person, false);
         printf("known: %s\n\n", shown);
         free(shown);
+    } else if (m->count == 0) { /* somebody emptied it meanwhile */
+        printf("unknown (nobody is enrolled)\n\n");
     } else {
         printf("unknown (best cosine %.2f is under the threshold %.2f)\n\n", (double)m->items[0].cosine,
                a->options->rule.threshold);
@@ -186,46 +192,83 @@ static void no_face(answers *a, const char *photo) {
     free(shown);
 }
 
-static lk_status on_faces(void *context, size_t photo, const cli_faces *faces, lk_error *err) {
-    answers *a = context;
-    if (!faces) return LK_OK;
+/* Before anything is shown. */
+static lk_status record(const answers *a, const answer *all, size_t count, lk_error *err) {
+    if (!a->recorded || !count) return LK_OK;
+    uint8_t probe[LK_PROBE_HASH_BYTES];
+    lk_status status = cli_probe_hash(all[0].photo, probe, err);
+    lk_gallery_event *events = cli_alloc(count, sizeof *events);
+    for (size_t i = 0; i < count; i++)
+        events[i] = (lk_gallery_event){.action = "identify",
+                                       .probe = probe,
+                                       .matches = &all[i].matches,
+                                       .threshold = a->options->rule.threshold,
+                                       .known = all[i].known};
+    if (status == LK_OK) status = lk_gallery_record(a->gallery, events, count, err);
+    free(events);
+    return status;
+}
+
+static lk_status search(const answers *a, const char *photo, const cli_faces *faces, answer *all,
+                        lk_error *err) {
+    lk_matches *matches = cli_alloc(faces->count, sizeof *matches);
+    const lk_search_options options = {.k = a->options->k};
+    lk_status status =
+        lk_gallery_search_many(a->gallery, faces->vectors, faces->count, &options, matches, err);
+    for (size_t i = 0; i < faces->count && status == LK_OK; i++)
+        all[i] = (answer){.photo = photo,
+                          .number = i + 1,
+                          .faces = faces->count,
+                          .face = faces->whole ? NULL : &faces->face[faces->number[i]],
+                          .quality = (double)faces->quality[i],
+                          .matches = matches[i],
+                          .known = matches[i].count > 0 &&
+                                   (double)matches[i].items[0].cosine >= a->options->rule.threshold};
+    free(matches);
+    return status;
+}
+
+static void answer_photo(answers *a, const char *photo, const answer *all, size_t count) {
     const identify_options *o = a->options;
     json_t *found = json_array();
-    answer one = {.photo = o->photos[photo].path, .faces = faces->count};
-    lk_status status = LK_OK;
-    if (faces->count == 0) no_face(a, one.photo);
-    for (size_t i = 0; i < faces->count && status == LK_OK; i++) {
-        status = lk_gallery_search(a->gallery, faces->vectors + i * (size_t)a->dim, o->k, &one.matches, err);
-        if (status != LK_OK) break;
-        one.number = i + 1;
-        one.face = faces->whole ? NULL : &faces->face[faces->number[i]];
-        one.quality = (double)faces->quality[i];
-        one.known = one.matches.count > 0 && (double)one.matches.items[0].cosine >= o->rule.threshold;
-        a->unknown += !one.known;
-        if (o->style == CLI_JSON) json_array_append_new(found, answer_json(a, &one));
-        if (o->style == CLI_TEXT) answer_text(a, &one);
-        if (o->style == CLI_TSV) answer_tsv(a, &one);
-        lk_matches_free(&one.matches);
+    for (size_t i = 0; i < count; i++) {
+        a->unknown += !all[i].known;
+        if (o->style == CLI_JSON) json_array_append_new(found, answer_json(a, &all[i]));
+        if (o->style == CLI_TEXT) answer_text(a, &all[i]);
+        if (o->style == CLI_TSV) answer_tsv(a, &all[i]);
     }
-    if (o->style != CLI_JSON || status != LK_OK) {
+    if (o->style != CLI_JSON) {
         json_decref(found);
-        return status;
+        return;
     }
     json_t *row = json_object();
-    json_object_set_new(row, "photo", cli_json_text(one.photo));
+    json_object_set_new(row, "photo", cli_json_text(photo));
     json_object_set_new(row, "threshold", cli_json_real(o->rule.threshold));
     json_object_set_new(row, "fpir", cli_json_real(o->rule.rate));
     json_object_set_new(row, "extrapolated", json_boolean(o->rule.extrapolated));
     json_object_set_new(row, "faces", found);
     cli_json_print(stdout, row);
-    return LK_OK;
 }
 
-static int identify_with(identify_options *o, lk_gallery *gallery, const lk_model *model) {
+static lk_status on_faces(void *context, size_t photo, const cli_faces *faces, lk_error *err) {
+    answers *a = context;
+    if (!faces) return LK_OK;
+    const char *path = a->options->photos[photo].path;
+    answer *all = cli_alloc(faces->count, sizeof *all);
+    lk_status status = search(a, path, faces, all, err);
+    if (status == LK_OK) status = record(a, all, faces->count, err);
+    if (status == LK_OK && faces->count == 0) no_face(a, path);
+    if (status == LK_OK) answer_photo(a, path, all, faces->count);
+    for (size_t i = 0; i < faces->count; i++) lk_matches_free(&all[i].matches);
+    free(all);
+    return status;
+}
+
+static int identify_with(identify_options *o, lk_gallery *gallery, bool recorded, const lk_model *model) {
     static const char *const titles[] = {"probe", "rank", "person", "photo", "cosine", "l2",    "probability",
                                          "known", "face", "x",      "y",     "width",  "height"};
     for (size_t i = 0; i < o->count; i++) o->photos[i].crop = o->crop;
-    answers a = {.options = o, .gallery = gallery, .dim = lk_model_dim(model)};
+    answers a = {.options = o, .gallery = gallery, .recorded = recorded};
     if (o->style == CLI_TSV) a.tsv = cli_table_new("lrllrrrrrrrrr", titles);
     cli_embedding embedding = {.model = model,
                                .compute = &o->compute,
@@ -252,7 +295,8 @@ static int identify(identify_options *o) {
     lk_model *model = NULL;
     lk_gallery_info info;
     lk_error err = {0};
-    lk_status status = lk_gallery_open(o->gallery, LK_GALLERY_READ_ONLY, &gallery, &err);
+    bool recorded = false;
+    lk_status status = cli_gallery_open_to_search(o->gallery, &o->access, &gallery, &recorded, &err);
     if (status == LK_OK) status = lk_gallery_get_info(gallery, &info, &err);
     if (status == LK_OK) status = cli_gallery_model(gallery, o->model, &model, &err);
     int code = CLI_OK;
@@ -263,7 +307,7 @@ static int identify(identify_options *o) {
         code = CLI_INPUT;
     } else {
         code = cli_rule_gallery(model, o->gallery, &info, &o->wish, &o->rule);
-        if (code == CLI_OK) code = identify_with(o, gallery, model);
+        if (code == CLI_OK) code = identify_with(o, gallery, recorded, model);
     }
     lk_model_free(model);
     lk_gallery_close(gallery);

@@ -25,6 +25,9 @@ enum { EVAL_MODELS_MAX = 20, EVAL_SIZES_MAX = 16, EVAL_MISTAKES = 12 };
 typedef struct eval_options {
     const char **models, **names; /* names: what to call them, the first ones */
     size_t model_count, name_count;
+    const char **damages; /* how photos are made worse */
+    size_t damage_count;
+    bool damage_second; /* only the second photo of each pair */
     const char *pairs, *groups, *report, *title;
     cli_sources root, all_pairs, identify; /* one each; calibrate: several of all_pairs */
     lk_crop crop;
@@ -68,8 +71,10 @@ typedef struct eval_groups {
     size_t placed, unknown; /* people of the set in a group; people of the file who are not in the set */
 } eval_groups;
 
+/* A model, as it sees photos as they are, or with one damage. */
 typedef struct eval_model {
-    const char *path;
+    const char *path, *damage_text; /* NULL: none */
+    lk_damage damage;
     char *name;
     lk_model *model;
     float *vectors;                    /* (photos, dim) */
@@ -91,9 +96,11 @@ typedef struct eval_run {
     bool *usable;            /* (count) by every model */
     float *quality;          /* (count) of the face that was found; 0: none; NaN: not looked for */
     lk_crop *box;            /* (count) of the face, or as photos are cut; all zero: whole */
+    bool *spared;            /* (count) not made worse, whatever the model */
     eval_set verify, closed; /* for verification; for identification. No photos: not asked for */
     eval_groups groups;      /* of the people in `verify`; none without a file */
-    eval_model *models;      /* (options' model_count) */
+    eval_model *models;      /* (model_count) each model without damage, then with each */
+    size_t model_count;
 } eval_run;
 
 /* ---- models (cmd_eval.c) ------------------------------------------------------------------------- */
@@ -112,7 +119,9 @@ void eval_photos_free(eval_run *run);
 /* ---- sets (eval_sets.c) -------------------------------------------------------------------------- */
 
 /* Of the pairs file, and of a folder; set->photo is for the caller to fill. */
-void eval_set_of_pairs(const lk_pairs *pairs, eval_set *out);
+/* apart: as first and as second photo of a pair a photo counts as two. set->photo is its number among the
+ * pairs' photos; their count is added for one that is second. */
+void eval_set_of_pairs(const lk_pairs *pairs, bool apart, eval_set *out);
 void eval_set_of_folder(const eval_folder *folder, eval_set *out);
 /* Drop the photos that are not usable (by the run's numbers), and the pairs with them. */
 void eval_set_keep(eval_set *set, const bool *usable);

@@ -72,19 +72,20 @@ static void say_trained(const eval_model *m, bool refused) {
 int eval_people_check(eval_run *r) {
     const eval_options *o = r->options;
     int code = CLI_OK;
-    for (size_t i = 0; i < o->model_count; i++) {
+    for (size_t i = 0; i < r->model_count; i++) {
         eval_model *m = &r->models[i];
+        bool told = m->damage_text; /* of the same model without damage */
         if (lk_model_trained_on(m->model, "") < 0) continue;
         m->trained = json_object();
         size_t numbers = find_trained(m->model, &r->verify, m->trained);
         size_t more = find_trained(m->model, &r->closed, m->trained);
         if (more > numbers) numbers = more; /* often one folder for both */
-        if (numbers)
+        if (numbers && !told)
             cli_say("%s: %zu people here have the names of people it was trained on, but names like 001 tell "
                     "nobody apart: taken for others",
                     m->path, numbers);
         if (json_object_size(m->trained) == 0) continue;
-        say_trained(m, !o->trained_people_ok);
+        if (!told) say_trained(m, !o->trained_people_ok);
         if (!o->trained_people_ok) code = CLI_INPUT;
     }
     return code;

@@ -10,6 +10,7 @@
 /* Somebody asks for a photo, and is told in *slot where it is in the run's. */
 typedef struct wish {
     cli_photo photo;
+    bool spared;
     const char *label;
     size_t *slot;
 } wish;
@@ -17,7 +18,8 @@ typedef struct wish {
 static int wish_compare(const void *a, const void *b) {
     const wish *x = a, *y = b;
     int order = strcmp(x->photo.path, y->photo.path);
-    return order ? order : memcmp(&x->photo.crop, &y->photo.crop, sizeof x->photo.crop);
+    if (order == 0) order = memcmp(&x->photo.crop, &y->photo.crop, sizeof x->photo.crop);
+    return order ? order : x->spared - y->spared;
 }
 
 static int folder_open(const cli_sources *sources, size_t limit, eval_folder *out, cli_bad *bad) {
@@ -35,8 +37,14 @@ static int folder_open(const cli_sources *sources, size_t limit, eval_folder *ou
 
 static size_t wish_for_pairs(eval_run *r, wish *wishes) {
     const lk_source *root = r->options->root.items;
-    for (size_t i = 0; i < r->verify.count; i++)
-        wishes[i] = (wish){{r->joined[i], root->crop}, r->pairs.photos[i], &r->verify.photo[i]};
+    size_t photos = r->pairs.photo_count;
+    for (size_t i = 0; i < r->verify.count; i++) {
+        size_t at = r->verify.photo[i], photo = at % photos; /* second photos may be listed apart */
+        wishes[i] = (wish){.photo = {.path = r->joined[photo], .crop = root->crop},
+                           .spared = r->options->damage_second && at < photos,
+                           .label = r->pairs.photos[photo],
+                           .slot = &r->verify.photo[i]};
+    }
     return r->verify.count;
 }
 
@@ -53,8 +61,9 @@ static size_t wish_for_folder(const eval_folder *folder, const cli_sources *sour
                               wish *wishes) {
     for (size_t i = 0; i < set->count; i++) {
         const char *path = lk_dataset_photo_path(folder->dataset, i);
-        wishes[i] =
-            (wish){{path, lk_dataset_photo_crop(folder->dataset, i)}, label_of(source, path), &set->photo[i]};
+        wishes[i] = (wish){.photo = {.path = path, .crop = lk_dataset_photo_crop(folder->dataset, i)},
+                           .label = label_of(source, path),
+                           .slot = &set->photo[i]};
     }
     return set->count;
 }
@@ -72,9 +81,11 @@ static void gather(eval_run *r) {
     qsort(wishes, total, sizeof *wishes, wish_compare);
     r->photos = cli_alloc(total, sizeof *r->photos);
     r->label = cli_alloc(total, sizeof *r->label);
+    r->spared = cli_alloc(total, sizeof *r->spared);
     for (size_t i = 0; i < total; i++) {
         if (i == 0 || wish_compare(&wishes[i - 1], &wishes[i]) != 0) {
             r->label[r->count] = wishes[i].label;
+            r->spared[r->count] = wishes[i].spared;
             r->photos[r->count++] = wishes[i].photo;
         }
         *wishes[i].slot = r->count - 1;
@@ -90,7 +101,7 @@ int eval_photos_open(eval_run *r, cli_bad *bad) {
         r->joined = cli_alloc(r->pairs.photo_count, sizeof *r->joined);
         for (size_t i = 0; i < r->pairs.photo_count; i++)
             r->joined[i] = cli_format("%s/%s", o->root.items[0].path, r->pairs.photos[i]);
-        eval_set_of_pairs(&r->pairs, &r->verify);
+        eval_set_of_pairs(&r->pairs, o->damage_second, &r->verify);
     }
     int code = folder_open(&o->all_pairs, o->limit_people, &r->all_pairs, bad);
     if (code == CLI_OK) code = folder_open(&o->identify, o->limit_people, &r->identify, bad);
@@ -134,11 +145,12 @@ static lk_status on_faces(void *context, size_t at, const cli_faces *faces, lk_e
     of->model->quality[photo] = faces->quality[0];
     of->model->looked += faces->looked;
     of->model->faceless += faces->looked && faces->whole;
+    if (of->model->damage_text) return LK_OK; /* what follows is of photos as they are */
     if (faces->looked && faces->whole) r->quality[photo] = 0;
     if (faces->whole) return LK_OK;
     const lk_face *face = &faces->face[faces->number[0]];
     r->quality[photo] = face->quality;
-    r->box[photo] = cli_face_square(face, 1);
+    r->box[photo] = lk_face_square(face, 1);
     return LK_OK;
 }
 
@@ -147,6 +159,7 @@ static embedding_of embedding_of_new(eval_run *r, eval_model *m) {
     for (size_t i = 0; i < r->count; i++) {
         if (!r->usable[i]) continue;
         of.photos[of.count] = r->photos[i];
+        if (!r->spared[i]) of.photos[of.count].damage = m->damage;
         of.number[of.count++] = i;
     }
     return of;
@@ -180,8 +193,8 @@ int eval_photos_embed(eval_run *r, cli_bad *bad) {
     const eval_options *o = r->options;
     lk_status status = LK_OK;
     lk_error err = {0};
-    for (size_t i = 0; i < o->model_count && status == LK_OK; i++) {
-        if (o->model_count > 1) cli_say("%s", r->models[i].name);
+    for (size_t i = 0; i < r->model_count && status == LK_OK; i++) {
+        if (r->model_count > 1) cli_say("%s", r->models[i].name);
         status = embed_by(r, &r->models[i], bad, &err);
     }
     if (status != LK_OK) return cli_fail(&err);
@@ -198,6 +211,7 @@ void eval_photos_free(eval_run *r) {
     free(r->joined);
     free(r->photos);
     free(r->label);
+    free(r->spared);
     free(r->usable);
     free(r->quality);
     free(r->box);

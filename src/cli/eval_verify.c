@@ -172,7 +172,7 @@ lk_status eval_verify(const eval_run *r, eval_model *m, lk_error *err) {
     if (asked) {
         status = add_own(r, m, &trial, err);
         if (status == LK_OK) status = add_calibration(r, &trial, m->figures, err);
-        if (status == LK_OK)
+        if (status == LK_OK && !m->damage_text) /* the detector's, of photos as they are */
             status = add_reject(&r->verify, r->quality, "reject", &trial, &v, m->figures, err);
         if (status == LK_OK)
             status = add_reject(&r->verify, m->quality, "reject_vector", &trial, &v, m->figures, err);
@@ -205,7 +205,7 @@ static lk_status compare(const eval_run *r, const eval_model *from, const eval_m
 lk_status eval_compare(const eval_run *r, lk_error *err) {
     lk_status status = LK_OK;
     if (!r->options->pairs && !r->options->all_pairs.count) return LK_OK;
-    for (size_t i = 0; i < r->options->model_count; i++) {
+    for (size_t i = 0; i < r->model_count; i++) {
         json_t *list = json_array();
         for (size_t k = 0; k < i && status == LK_OK; k++)
             status = compare(r, &r->models[k], &r->models[i], list, err);

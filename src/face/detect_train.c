@@ -279,14 +279,6 @@ static void add_loss(lk__detect_loss *to, const lk__detect_loss *from) {
     to->cells += from->cells;
 }
 
-/* The average follows faster while there is little to average. */
-static void follow(trainer *t) {
-    double step = (double)t->state.step, keep = fmin(AVERAGE, (1 + step) / (10 + step));
-    float k = (float)keep, r = (float)(1 - keep);
-    for (size_t i = 0; i < t->weights.total; i++)
-        t->average.values[i] = k * t->average.values[i] + r * t->weights.values[i];
-}
-
 static lk_status one_step(trainer *t, double part, lk_error *err) {
     size_t batch = (size_t)t->options->batch, side = (size_t)t->options->side,
            numbers = batch * (size_t)t->spec.dim;
@@ -309,7 +301,7 @@ static lk_status one_step(trainer *t, double part, lk_error *err) {
                         "training diverged at step %llu; try a smaller learning rate (now %g)",
                         (unsigned long long)t->state.step, t->options->learning_rate);
     t->state.step++;
-    follow(t);
+    lk__average_follow(t->average.values, &t->weights, AVERAGE, t->state.step);
     add_loss(&t->sums, &sum);
     return LK_OK;
 }

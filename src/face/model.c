@@ -1,6 +1,8 @@
 /* model.c: a model file to a model and back. The file is safetensors: one tensor a param, and in its metadata
  * the net as text, the threshold, the crop and whatever the trainer noted (docs/formats.md). */
 #include "face/model.h"
+#include "face/detect.h"
+#include "image/image.h"
 #include "face/points.h"
 #include "likeness/train.h"
 
@@ -43,6 +45,21 @@ static lk_status read_points(lk_model *m, const char *path, lk_error *err) {
     return lk__weights_read(&m->points->weights, m->file, path, err);
 }
 
+/* "ROOM DOWN". */
+static lk_status read_view(lk_model *m, const char *path, lk_error *err) {
+    const char *view = lk__tensors_meta(m->file, "view");
+    char *end = NULL;
+    m->room = 1;
+    if (!view) return LK_OK;
+    m->room = strtod(view, &end);
+    bool sound = *end == ' ';
+    m->down = sound ? strtod(end, &end) : NAN;
+    if (sound && !*end && m->room >= 1 && m->room <= 100 && fabs(m->down) <= 1) return LK_OK;
+    return lk__fail(err, LK_FORMAT,
+                    "%s: metadata 'view': '%.40s' is no room from 1 to 100 and shift from -1 to 1", path,
+                    view);
+}
+
 static lk_status read_settings(lk_model *m, const char *path, lk_error *err) {
     const char *format = lk__tensors_meta(m->file, "format"), *net = lk__tensors_meta(m->file, "net");
     const char *threshold = lk__tensors_meta(m->file, "threshold"), *crop = lk__tensors_meta(m->file, "crop");
@@ -65,7 +82,8 @@ static lk_status read_settings(lk_model *m, const char *path, lk_error *err) {
         return lk__fail(err, LK_FORMAT, "%s: metadata 'crop': %s", path, why.message);
     const char *calibration = lk__tensors_meta(m->file, lk__calibration_key);
     m->calibrated = calibration != NULL;
-    return calibration ? lk__calibration_parse(calibration, path, &m->calibration, err) : LK_OK;
+    status = calibration ? lk__calibration_parse(calibration, path, &m->calibration, err) : LK_OK;
+    return status == LK_OK ? read_view(m, path, err) : status;
 }
 
 lk_status lk_model_open(const char *path, lk_model **out, lk_error *err) {
@@ -120,6 +138,35 @@ bool lk_model_aligned(const lk_model *model) {
     const char *alignment = lk__tensors_meta(model->file, "alignment");
     return alignment && strcmp(alignment, ALIGNED) == 0;
 }
+
+/* ---- faces as the net wants them ------------------------------------------------------------------ */
+
+lk_status lk_model_align(const lk_model *model, const lk_image *photo, const lk_point points[LK_FACE_POINTS],
+                         lk_image **out, lk_error *err) {
+    int width = model->spec.w, height = model->spec.h;
+    double m[6],
+        rows = model->down * height / model->room; /* of the crop, that its centre lies further down */
+    if (!lk_model_aligned(model))
+        return lk__fail(err, LK_INVALID, "align: this model was not made for aligned faces");
+    lk_status status = lk__align_map(points, model->room, width, height, m, err);
+    if (status != LK_OK) return status;
+    m[2] += m[1] * rows;
+    m[5] += m[4] * rows;
+    return lk__image_warp(photo, m, width, height, out, err);
+}
+
+lk_crop lk_model_view(const lk_model *model, const lk_image *photo, lk_crop aligned) {
+    int width = lk_image_width(photo), height = lk_image_height(photo);
+    double side = aligned.centre * (width < height ? width : height);
+    if (model->room <= 1 && !(fabs(model->down) > 0)) return aligned;
+    if (aligned.centre > 0) aligned = (lk_crop){0, (width - side) / 2, (height - side) / 2, side, side};
+    aligned.x -= aligned.width * (model->room - 1) / 2;
+    aligned.y -= aligned.height * ((model->room - 1) / 2 - model->down);
+    aligned.width *= model->room;
+    aligned.height *= model->room;
+    return aligned;
+}
+
 const char *lk_model_metadata(const lk_model *model, const char *key) {
     return lk__tensors_meta(model->file, key);
 }

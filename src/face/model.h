@@ -21,6 +21,7 @@ struct lk_model {
     lk__points *points; /* NULL: none */
     double threshold;   /* cosine; NaN: none */
     lk_crop crop;
+    double room, down; /* of an aligned one: lk_model_align */
     char fingerprint[65];
     bool calibrated;
     lk_calibration calibration;

@@ -157,9 +157,7 @@ static lk_status one_step(trainer *t, double part, lk_error *err) {
     double norm = lk__optimizer_step(&t->optimizer, &t->points->weights, learning_rate(part));
     if (!isfinite(norm)) return lk__fail(err, LK_DIVERGED, "training the second look diverged");
     t->step++;
-    double keep = fmin(AVERAGE, (1 + (double)t->step) / (10 + (double)t->step));
-    for (size_t i = 0; i < t->points->weights.total; i++)
-        t->average[i] = (float)keep * t->average[i] + (float)(1 - keep) * t->points->weights.values[i];
+    lk__average_follow(t->average, &t->points->weights, AVERAGE, t->step);
     return LK_OK;
 }
 

@@ -37,7 +37,8 @@ typedef struct trainer {
     lk__spec spec;
     const char *net_text;
     lk_model *init;
-    lk__weights weights;
+    lk__weights weights, average; /* average: no memory where there is none */
+    lk__weights *shown;           /* the one of them that is validated and written */
     lk__optimizer_state optimizer;
     lk__net *net;
     lk__loader *loader;
@@ -99,8 +100,13 @@ static lk_status make_net(trainer *t, lk_error *err) {
     if (status == LK_OK)
         status =
             lk__optimizer_new(o->optimizer, &t->weights, o->weight_decay, o->momentum, &t->optimizer, err);
+    t->shown = &t->weights;
+    if (status == LK_OK && o->average > 0) {
+        status = lk__weights_new(&t->spec, false, &t->average, err);
+        t->shown = &t->average;
+    }
     if (status == LK_OK && rank_of(t) == 0)
-        status = lk__embedder_over(&t->spec, &t->weights, o->crop, VALIDATION_BATCH, o->threads,
+        status = lk__embedder_over(&t->spec, t->shown, o->crop, VALIDATION_BATCH, o->threads,
                                    LK_PRECISION_F32, &t->embedder, err);
     return status;
 }
@@ -220,6 +226,11 @@ static lk_status begin(trainer *t, lk_error *err) {
     const lk_train_options *o = t->options;
     t->state = (lk__run_state){.accuracy = NAN, .threshold = NAN};
     t->state.array_count = lk__objective_arrays(&t->objective, t->state.arrays);
+    if (t->average.values) {
+        memcpy(t->average.values, t->weights.values, t->weights.total * sizeof(float));
+        t->state.arrays[t->state.array_count++] =
+            (lk__run_array){"average", t->average.values, t->average.total};
+    }
     t->described = lk__train_options_text(o, t->whole / o->photos, t->people.people, t->people.photos);
     if (!t->described) return lk__fail_memory(err, 1024, "the options as text");
     lk_status status = lk__ranks_same(o->ranks, t->described, &t->people, &t->weights, err);
@@ -263,6 +274,7 @@ static void tear_down(trainer *t) {
     lk__sampler_free(t->sampler);
     lk__optimizer_free(&t->optimizer);
     lk__weights_free(&t->weights);
+    lk__weights_free(&t->average);
     lk_model_free(t->init);
     lk__train_data_close(&t->people);
     if (t->log) fclose(t->log);
@@ -318,6 +330,7 @@ static lk_status one_step(trainer *t, double part, lk_error *err) {
                         "learning rate (now %g)",
                         (unsigned long long)t->state.step, o->learning_rate);
     t->state.step++;
+    if (t->average.values) lk__average_follow(t->average.values, &t->weights, o->average, t->state.step);
     t->sums.triplets += stats.triplets;
     t->sums.active += stats.active;
     t->sums.loss += stats.loss;
@@ -490,8 +503,8 @@ static lk_status finish(trainer *t, lk_error *err) {
     if (calibration) notes[n++] = (lk__meta){lk__calibration_key, calibration};
     if (o->recipe) notes[n++] = (lk__meta){"recipe", o->recipe};
     n += lk__trained_notes(&t->trained, notes + n);
-    status = lk__model_write(o->output, t->net_text, &t->weights, t->state.threshold, o->crop, o->aligned,
-                             notes, n, err);
+    status = lk__model_write(o->output, t->net_text, t->shown, t->state.threshold, o->crop, o->aligned, notes,
+                             n, err);
     free(calibration);
     if (status == LK_OK) unlink(t->checkpoint);
     return status;

@@ -98,6 +98,7 @@ lk_status lk__train_options_check(const lk_train_options *o, lk_error *err) {
         {"momentum", o->momentum, 0, 0.9999},
         {"warm-up", o->warmup, 0, 1},
         {"augment", o->augment, 0, 1},
+        {"average", o->average, 0, 0.99999},
         {"holdout", o->holdout, 0, 0.9},
         {"threads", o->threads, 0, 1024},
         {"checkpoint minutes", o->checkpoint_minutes, 0, 1e6},
@@ -132,24 +133,26 @@ lk_status lk__train_options_check(const lk_train_options *o, lk_error *err) {
 }
 
 char *lk__train_options_text(const lk_train_options *o, int batch_people, size_t people, size_t photos) {
-    char *text, margin[32] = "-", loss[64] = "", memory[64] = "";
+    char *text, margin[32] = "-", loss[64] = "", memory[64] = "", average[32] = "";
     if (!isnan(o->margin)) snprintf(margin, sizeof margin, "%g", o->margin);
     /* Told only where they are not the default, so that runs begun before there were any can go on. */
     if (o->loss != LK_LOSS_TRIPLET)
         snprintf(loss, sizeof loss, " loss %s temperature %g", lk_loss_about(o->loss)->name, o->temperature);
     if (o->memory) snprintf(memory, sizeof memory, " memory %d,%g", o->memory, o->memory_start);
+    if (o->average > 0) snprintf(average, sizeof average, " average %g", o->average);
     if (asprintf(
             &text,
             "net %s init %s margin %s mining %d semi-hard %g batch %dx%d minutes %g epochs %g optimizer %d "
             "learning-rate %g "
             "weight-decay %g momentum %g warmup %g augment %g holdout %g crop %g,%g,%g,%g,%g precision %s "
             "seed %llu data "
-            "%zu/%zu%s%s%s",
+            "%zu/%zu%s%s%s%s",
             o->net ? o->net : "-", o->init ? o->init : "-", margin, (int)o->mining, o->semi_hard_share,
             batch_people, o->photos, o->minutes, o->epochs, (int)o->optimizer, o->learning_rate,
             o->weight_decay, o->momentum, o->warmup, o->augment, o->holdout, o->crop.centre, o->crop.x,
             o->crop.y, o->crop.width, o->crop.height, o->precision == LK_PRECISION_BF16 ? "bf16" : "f32",
-            (unsigned long long)o->seed, people, photos, o->aligned ? " aligned" : "", loss, memory) < 0)
+            (unsigned long long)o->seed, people, photos, o->aligned ? " aligned" : "", loss, memory,
+            average) < 0)
         return NULL;
     for (char *c = text; *c; c++)
         if (*c == '\n') *c = ';';

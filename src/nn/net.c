@@ -157,8 +157,10 @@ static lk_status add_layer(builder *b, int i, int *taken) {
     case LK__PRELU:
     case LK__RELU: return add_norm(b, i, taken);
     case LK__DWCONV: return add_step(b, i, NULL, lk__dwconv_new);
-    case LK__GDCONV:
-    case LK__AVGPOOL: return add_step(b, i, NULL, lk__global_new);
+    case LK__GDCONV: return add_step(b, i, NULL, lk__global_new);
+    case LK__AVGPOOL:
+        return add_step(b, i, NULL, b->spec->layers[i].kernel ? lk__avgpool_new : lk__global_new);
+    case LK__ZEROPAD: return add_step(b, i, NULL, lk__zeropad_new);
     case LK__MAXPOOL: return add_step(b, i, NULL, lk__maxpool_new);
     case LK__OUTPUT: return add_output(b, i);
     case LK__L2NORM: return add_l2norm(b, i);

@@ -20,6 +20,7 @@ typedef enum lk__kind {
     LK__RELU,
     LK__MAXPOOL,
     LK__AVGPOOL,
+    LK__ZEROPAD,
     LK__LINEAR,
     LK__SAVE,
     LK__SWAP,
@@ -32,7 +33,8 @@ enum { LK__LAYERS_MAX = 512, LK__OUTPUTS_MAX = 8 };
 
 typedef struct lk__layer {
     lk__kind kind;
-    int out, kernel, stride, pad;
+    int out, kernel, stride, pad; /* kernel 0: avgpool over the whole plane */
+    int channels, bottom, right;  /* zeropad: how many more */
     bool bias;
     int in_c, in_h, in_w; /* filled by the parser */
     int out_c, out_h, out_w;

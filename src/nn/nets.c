@@ -37,6 +37,14 @@
 /* What a detector says of each cell of one scale: face/detect.h. */
 #define CELLS "dwconv kernel 3 pad 1\nbatchnorm\nprelu\nconv 16 kernel 1 bias\noutput\n"
 
+/* dlib's residual blocks: rectifiers, biases (its affine layers, folded), and no padding where they shrink. Shortcuts
+ * have no weights: what they lack in channels is zero, and so is the last row and column of EDGE. */
+#define DLIB_KEEP(O) "save\nconv " O " kernel 3 pad 1 bias\nrelu\nconv " O " kernel 3 pad 1 bias\nadd\nrelu\n"
+#define DLIB_DOWN(O, MORE, EDGE) \
+    "save\nconv " O " kernel 3 stride 2 bias\nrelu\nconv " O " kernel 3 pad 1 bias\n" EDGE \
+    "swap\navgpool kernel 2 stride 2\n" MORE "add\nrelu\n"
+#define DLIB_EDGE "zeropad bottom 1 right 1\n"
+
 #define VGG(O) "conv " O " kernel 3 pad 1 bias\nrelu\nmaxpool kernel 2 stride 2\n"
 
 static const struct {
@@ -73,6 +81,15 @@ static const struct {
     {"points",
      "input 3 64 64\n" CONV3("16", "2") CONV3("32", "2") SHORTCUT("32") CONV3("64", "2") SHORTCUT("64") SHORTCUT("64")
      "conv 32 kernel 1\nbatchnorm\nprelu\nlinear 10 bias\noutput\n"},
+    /* dlib's face recognition ResNet (Davis King, 2017), for the weights of `likeness import`. 5.58M parameters,
+     * 0.53 GFLOP. */
+    {"dlib-resnet",
+     "input 3 150 150\nconv 32 kernel 7 stride 2 bias\nrelu\nmaxpool kernel 3 stride 2\n"
+     DLIB_KEEP("32") DLIB_KEEP("32") DLIB_KEEP("32")
+     DLIB_DOWN("64", "zeropad channels 32\n", "") DLIB_KEEP("64") DLIB_KEEP("64") DLIB_KEEP("64")
+     DLIB_DOWN("128", "zeropad channels 64\n", "") DLIB_KEEP("128") DLIB_KEEP("128")
+     DLIB_DOWN("256", "zeropad channels 128\n", DLIB_EDGE) DLIB_KEEP("256") DLIB_KEEP("256")
+     DLIB_DOWN("256", "", DLIB_EDGE) "avgpool\nlinear 128\nl2norm\n"},
     /* VGG-like without norms (Simonyan & Zisserman 2015): the classic small net to compare speed with. 0.14 GFLOP. */
     {"vgg", "input 3 64 64\n" VGG("32") VGG("64") VGG("128") VGG("256") VGG("256") "linear 128 bias\nl2norm\n"},
 };

@@ -308,13 +308,26 @@ static void put_prelu(graph *g, int i) {
     message_close(&g->out, layer_open(g, i, "PRelu", (const char *[]){g->now.name, slope, NULL}));
 }
 
-static void put_maxpool(graph *g, int i) {
+/* maxpool, and avgpool over windows. */
+static void put_pool(graph *g, int i) {
     const lk__layer *l = &g->spec->layers[i];
-    size_t node = layer_open(g, i, "MaxPool", (const char *[]){g->now.name, NULL});
+    size_t node = layer_open(g, i, l->kind == LK__MAXPOOL ? "MaxPool" : "AveragePool",
+                             (const char *[]){g->now.name, NULL});
     put_attribute_ints(g, "kernel_shape", 2, (int[]){l->kernel, l->kernel});
     put_attribute_ints(g, "strides", 2, (int[]){l->stride, l->stride});
     put_attribute_ints(g, "pads", 4, (int[]){l->pad, l->pad, l->pad, l->pad});
     message_close(&g->out, node);
+}
+
+/* Zeros before and behind each of N, C, H, W. */
+static void put_zeropad(graph *g, int i) {
+    const lk__layer *l = &g->spec->layers[i];
+    const int64_t pads[] = {0, 0, 0, 0, 0, l->channels, l->bottom, l->right};
+    char name[NAME_BYTES];
+    name_of(g, i, ".pads", name);
+    uint8_t *data = put_tensor(g, name, ELEMENT_INT64, sizeof *pads, 1, &(int64_t){8});
+    if (data) memcpy(data, pads, sizeof pads);
+    message_close(&g->out, layer_open(g, i, "Pad", (const char *[]){g->now.name, name, NULL}));
 }
 
 static void swap(graph *g) {
@@ -356,8 +369,14 @@ static int put_layer(graph *g, int i) {
     case LK__BATCHNORM: put_batchnorm(g, i); break;
     case LK__PRELU: put_prelu(g, i); break;
     case LK__RELU: message_close(&g->out, layer_open(g, i, "Relu", inputs)); break;
-    case LK__MAXPOOL: put_maxpool(g, i); break;
-    case LK__AVGPOOL: message_close(&g->out, layer_open(g, i, "GlobalAveragePool", inputs)); break;
+    case LK__MAXPOOL: put_pool(g, i); break;
+    case LK__AVGPOOL:
+        if (g->spec->layers[i].kernel)
+            put_pool(g, i);
+        else
+            message_close(&g->out, layer_open(g, i, "GlobalAveragePool", inputs));
+        break;
+    case LK__ZEROPAD: put_zeropad(g, i); break;
     case LK__SAVE: g->stack[g->depth++] = g->now; break;
     case LK__SWAP: swap(g); break;
     case LK__ADD: put_add(g, i); break;

@@ -122,6 +122,10 @@ lk_status lk__global_new(const lk__context *context, const lk__act *x, const lk_
                          lk_error *err);
 lk_status lk__maxpool_new(const lk__context *context, const lk__act *x, const lk__act *y, lk__op **out,
                           lk_error *err);
+lk_status lk__avgpool_new(const lk__context *context, const lk__act *x, const lk__act *y, lk__op **out,
+                          lk_error *err);
+lk_status lk__zeropad_new(const lk__context *context, const lk__act *x, const lk__act *y, lk__op **out,
+                          lk_error *err);
 lk_status lk__add_new(const lk__context *context, const lk__act *x, const lk__act *y, lk__op **out,
                       lk_error *err);
 /* To (h, w, c), flat. */

@@ -129,6 +129,12 @@ double lk__optimizer_step(lk__optimizer_state *state, lk__weights *weights, doub
     return sqrt(sum);
 }
 
+void lk__average_follow(float *average, const lk__weights *weights, double decay, uint64_t steps) {
+    double keep = fmin(decay, (1 + (double)steps) / (10 + (double)steps));
+    float k = (float)keep, r = (float)(1 - keep);
+    for (size_t i = 0; i < weights->total; i++) average[i] = k * average[i] + r * weights->values[i];
+}
+
 double lk__learning_rate(double most, double warmup, double part) {
     if (part < warmup) return most * (part / warmup * 0.99 + 0.01);
     double rest = (part - warmup) / fmax(1 - warmup, 1e-9);

@@ -22,6 +22,12 @@ void lk__optimizer_free(lk__optimizer_state *state);
  * nothing. */
 double lk__optimizer_step(lk__optimizer_state *state, lk__weights *weights, double learning_rate);
 
+/* The exponential moving average of the weights (Polyak & Juditsky 1992; Tarvainen & Valpola 2017): average
+ * (weights->total) = keep average + (1 - keep) weights after so many steps (1, 2, ...), keep growing to
+ * `decay` so that it follows faster while there is little to average. The running statistics of batch norm
+ * with them. */
+void lk__average_follow(float *average, const lk__weights *weights, double decay, uint64_t steps);
+
 /* Learning rate at `part` (0..1) of a run: a linear rise for the first `warmup` of it, then half a cosine to
  * zero (Loshchilov & Hutter 2017). */
 double lk__learning_rate(double most, double warmup, double part);

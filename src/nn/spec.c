@@ -7,8 +7,8 @@
 #include <string.h>
 
 static const char *const kind_names[] = {"conv", "dwconv",  "gdconv",  "batchnorm", "prelu",
-                                         "relu", "maxpool", "avgpool", "linear",    "save",
-                                         "swap", "add",     "output",  "l2norm"};
+                                         "relu", "maxpool", "avgpool", "zeropad",   "linear",
+                                         "save", "swap",    "add",     "output",    "l2norm"};
 
 const char *lk__kind_name(lk__kind kind) {
     return kind_names[kind];
@@ -50,18 +50,30 @@ static lk_status refuse(parser *p, const char *what, const char *word) {
     return lk__fail(p->err, LK_FORMAT, "net, line %d: %s '%s'", p->line, what, word ? word : "(nothing)");
 }
 
+/* The number that a word sets, and what it may be; NULL: the layer has no such word. */
+static int *number_of(lk__layer *l, const char *word, int *low, int *high) {
+    bool pads = l->kind == LK__CONV || l->kind == LK__DWCONV || l->kind == LK__MAXPOOL;
+    bool windowed = pads || l->kind == LK__AVGPOOL, grows = l->kind == LK__ZEROPAD;
+    *low = 1;
+    *high = grows && !strcmp(word, "channels") ? DIM_MAX : 64;
+    if (windowed && !strcmp(word, "kernel")) return &l->kernel;
+    if (windowed && !strcmp(word, "stride")) return &l->stride;
+    *low = 0;
+    if (pads && !strcmp(word, "pad")) return &l->pad;
+    if (grows && !strcmp(word, "channels")) return &l->channels;
+    if (grows && !strcmp(word, "bottom")) return &l->bottom;
+    if (grows && !strcmp(word, "right")) return &l->right;
+    return NULL;
+}
+
 static lk_status parse_options(parser *p, lk__layer *l, char **save) {
-    bool windowed = l->kind == LK__CONV || l->kind == LK__DWCONV || l->kind == LK__MAXPOOL;
-    l->kernel = 1;
+    l->kernel = l->kind == LK__AVGPOOL ? 0 : 1;
     l->stride = 1;
     for (char *word; (word = strtok_r(NULL, " \t\r", save));) {
-        int *into = !strcmp(word, "kernel")   ? &l->kernel
-                    : !strcmp(word, "stride") ? &l->stride
-                    : !strcmp(word, "pad")    ? &l->pad
-                                              : NULL;
-        if (into && windowed) {
+        int low, high, *into = number_of(l, word, &low, &high);
+        if (into) {
             char *value = strtok_r(NULL, " \t\r", save);
-            int v = number(value, into == &l->pad ? 0 : 1, 64);
+            int v = number(value, low, high);
             if (v < 0) return refuse(p, "a small whole number was expected, not", value);
             *into = v;
         } else if (!strcmp(word, "bias") && (l->kind == LK__CONV || l->kind == LK__LINEAR)) {
@@ -81,6 +93,22 @@ static lk_status window(parser *p, lk__layer *l) {
     return LK_OK;
 }
 
+static lk_status avgpool(parser *p, lk__layer *l) {
+    if (l->kernel) return window(p, l);
+    if (l->stride > 1) return refuse(p, "stride without kernel at", "avgpool");
+    p->now.h = p->now.w = 1;
+    return LK_OK;
+}
+
+static lk_status zeropad(parser *p, const lk__layer *l) {
+    p->now.c += l->channels;
+    p->now.h += l->bottom;
+    p->now.w += l->right;
+    if (p->now.c > DIM_MAX || p->now.h > SIDE_MAX || p->now.w > SIDE_MAX)
+        return refuse(p, "too large an activation after", "zeropad");
+    return LK_OK;
+}
+
 /* What the layer does to the shape of the activation. */
 static lk_status apply(parser *p, lk__layer *l) {
     lk_status status = LK_OK;
@@ -92,8 +120,9 @@ static lk_status apply(parser *p, lk__layer *l) {
         break;
     case LK__DWCONV:
     case LK__MAXPOOL: status = window(p, l); break;
-    case LK__GDCONV:
-    case LK__AVGPOOL: p->now.h = p->now.w = 1; break;
+    case LK__GDCONV: p->now.h = p->now.w = 1; break;
+    case LK__AVGPOOL: status = avgpool(p, l); break;
+    case LK__ZEROPAD: status = zeropad(p, l); break;
     case LK__LINEAR: p->now = (shape){l->out, 1, 1}; break;
     case LK__SAVE:
         if (p->depth == STACK_MAX) return refuse(p, "too many", "save");

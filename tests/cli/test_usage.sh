@@ -105,10 +105,10 @@ wrong 'a gallery and a folder' enroll g
 wrong 'the name is empty' enroll g a --person ''
 wrong 'a gallery and at least one photo' identify g
 wrong "--k: '0' is not a whole number" identify g a -k 0
-wrong 'one of list, remove, info' gallery g
+wrong 'one of list, info, remove' gallery g
 wrong "'show' is not one of" gallery g show
-wrong 'say whom' gallery g remove
-wrong 'takes no name' gallery g list x
+wrong 'remove needs PERSON' gallery g remove
+wrong 'one too many' gallery g list x
 wrong 'one folder to draw into' synth
 wrong 'one folder to draw into' synth a b
 wrong 'belongs to --fit' synth a -o m

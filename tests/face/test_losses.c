@@ -67,6 +67,7 @@ static lk_train_options stateful(const char *name, int loss) {
     o.memory_start = 0.2;
     o.optimizer = loss % 3 ? LK_OPTIMIZER_ADAMW : LK_OPTIMIZER_SGD;
     o.people = 6;
+    o.average = loss % 2 ? 0.9 : 0;
     return o;
 }
 

@@ -107,6 +107,73 @@ static void test_half(void **state) {
     lk__weights_free(&weights);
 }
 
+static lk_model *model_of_view(const char *net, const char *view, bool aligned) {
+    static lk__spec spec;
+    lk__weights weights;
+    const lk__meta note = {"view", view};
+    draw_weights(net, 3, &spec, &weights);
+    assert_int_equal(lk__model_write(at("view.safetensors"), net, &weights, 0.25, (lk_crop){.centre = 1},
+                                     aligned, &note, view != NULL, NULL),
+                     LK_OK);
+    lk__weights_free(&weights);
+    return open_model(at("view.safetensors"));
+}
+
+static void check_rectangle(lk_crop is, double x, double y, double width, double height) {
+    if (!(fabs(is.x - x) + fabs(is.y - y) + fabs(is.width - width) + fabs(is.height - height) < 1e-9) ||
+        is.centre > 0)
+        fail_msg("centre %g or %g,%g,%g,%g", is.centre, is.x, is.y, is.width, is.height);
+}
+
+/* What a model sees of a face, from the photo and from a face that was aligned before: by numbers, and both
+ * ways the same. */
+static void test_view(void **state) {
+    (void)state;
+    static const char net[] = "input 3 60 60;gdconv;l2norm";
+    static const lk_point points[] = {{70, 80}, {118, 86}, {90, 108}, {70, 130}, {106, 136}};
+    lk_image *photo = draw_photo(3, 200, 220), *square = NULL, *direct = NULL, *again = NULL;
+    lk_model *m = model_of_view(net, "1.2 0.1", true);
+    check_rectangle(lk_model_view(m, photo, (lk_crop){.centre = 0.5}), 40, 60, 120,
+                    120); /* of 50, 60, 100, 100 */
+    check_rectangle(lk_model_view(m, photo, (lk_crop){0, 10, 20, 40, 80}), 6, 20, 48, 96);
+    assert_int_equal(lk_model_align(m, photo, points, &direct, NULL), LK_OK);
+    assert_true(lk_image_width(direct) == 60 && lk_image_height(direct) == 60);
+    assert_int_equal(lk_image_align(photo, points, 2, 600, 600, &square, NULL), LK_OK);
+    lk_crop view = lk_model_view(m, square, (lk_crop){.centre = 0.5});
+    assert_int_equal(lk_image_crop(square, view, 60, 60, &again, NULL), LK_OK);
+    double difference = 0;
+    for (int i = 0; i < 3 * 60 * 60; i++)
+        difference += abs(lk_image_pixels(direct)[i] - lk_image_pixels(again)[i]) / (3.0 * 60 * 60);
+    if (!(difference < 3)) fail_msg("mean difference %g", difference);
+    lk_image_free(again);
+    lk_image_free(square);
+    lk_image_free(direct);
+    lk_image_free(photo);
+    lk_model_free(m);
+}
+
+static void test_no_view(void **state) {
+    (void)state;
+    static const char net[] = "input 3 60 50;gdconv;l2norm";
+    static const lk_point points[] = {{70, 80}, {118, 86}, {90, 108}, {70, 130}, {106, 136}};
+    lk_image *photo = draw_photo(3, 200, 220), *face = NULL, *plain = NULL;
+    lk_model *m = model_of_view(net, NULL, true);
+    lk_crop view = lk_model_view(m, photo, (lk_crop){.centre = 0.5});
+    assert_true(view.centre > 0.49 && view.centre < 0.51);
+    assert_int_equal(lk_model_align(m, photo, points, &face, NULL), LK_OK);
+    assert_int_equal(lk_image_align(photo, points, 1, 50, 60, &plain, NULL), LK_OK);
+    assert_memory_equal(lk_image_pixels(face), lk_image_pixels(plain), 3 * 50 * 60);
+    lk_model_free(m);
+    m = model_of_view(net, NULL, false);
+    lk_image *before = face;
+    assert_int_equal(lk_model_align(m, photo, points, &face, NULL), LK_INVALID);
+    assert_ptr_equal(face, before);
+    lk_image_free(plain);
+    lk_image_free(face);
+    lk_image_free(photo);
+    lk_model_free(m);
+}
+
 /* Digits of sha256sum, not of our own code. */
 static void test_trained_on(void **state) {
     (void)state;
@@ -236,6 +303,12 @@ static void test_metadata_refused(void **state) {
         {{{"format", "likeness-model-1"}, {"net", NET}, {"threshold", ""}}, "''"},
         {{{"format", "likeness-model-1"}, {"net", NET}, {"crop", "0"}}, "crop"},
         {{{"format", "likeness-model-1"}, {"net", NET}, {"crop", "1,2,3"}}, "crop"},
+        {{{"format", "likeness-model-1"}, {"net", NET}, {"view", ""}}, "''"},
+        {{{"format", "likeness-model-1"}, {"net", NET}, {"view", "1.1"}}, "'1.1'"},
+        {{{"format", "likeness-model-1"}, {"net", NET}, {"view", "0.9 0"}}, "'0.9 0'"},
+        {{{"format", "likeness-model-1"}, {"net", NET}, {"view", "1.1 2"}}, "'1.1 2'"},
+        {{{"format", "likeness-model-1"}, {"net", NET}, {"view", "1.1 nan"}}, "'1.1 nan'"},
+        {{{"format", "likeness-model-1"}, {"net", NET}, {"view", "1.1 0.1 0"}}, "'1.1 0.1 0'"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         size_t n = 0;
@@ -340,6 +413,8 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_round_trip, scratch_setup, scratch_teardown),
         cmocka_unit_test_setup_teardown(test_half, scratch_setup, scratch_teardown),
+        cmocka_unit_test_setup_teardown(test_view, scratch_setup, scratch_teardown),
+        cmocka_unit_test_setup_teardown(test_no_view, scratch_setup, scratch_teardown),
         cmocka_unit_test_setup_teardown(test_trained_on, scratch_setup, scratch_teardown),
         cmocka_unit_test_setup_teardown(test_fingerprint, scratch_setup, scratch_teardown),
         cmocka_unit_test_setup_teardown(test_metadata_refused, scratch_setup, scratch_teardown),

@@ -230,6 +230,35 @@ static void test_layers(void **state) {
                 "16.linear.weight 6x4\n");
 }
 
+/* A block of dlib's net: windows that average, zeros that fill up. */
+static void test_pools_and_padding(void **state) {
+    (void)state;
+    static const char net[] =
+        "input 3 8 8;save;conv 4 kernel 3 stride 2 bias;zeropad bottom 1 right 1;swap;avgpool "
+        "kernel 2 stride 2;zeropad channels 1;add;avgpool;l2norm";
+    static const int64_t pads[2][8] = {{0, 0, 0, 0, 0, 0, 1, 1}, {0, 0, 0, 0, 0, 1, 0, 0}};
+    check_graph(net, "Conv 01.conv: photo 01.conv.weight 01.conv.bias > 01.conv kernel_shape=3x3 strides=2x2 "
+                     "pads=0x0x0x0 group=1\n"
+                     "Pad 02.zeropad: 01.conv 02.zeropad.pads > 02.zeropad\n"
+                     "AveragePool 04.avgpool: photo > 04.avgpool kernel_shape=2x2 strides=2x2 pads=0x0x0x0\n"
+                     "Pad 05.zeropad: 04.avgpool 05.zeropad.pads > 05.zeropad\n"
+                     "Add 06.add: 05.zeropad 02.zeropad > 06.add\n"
+                     "GlobalAveragePool 07.avgpool: 06.add > 07.avgpool\n"
+                     "Flatten 08.l2norm.flatten: 07.avgpool > 08.l2norm.flatten axis=1\n"
+                     "LpNormalization 08.l2norm: 08.l2norm.flatten > embedding axis=1 p=2\n"
+                     "01.conv.weight 4x3x3x3\n"
+                     "01.conv.bias 4\n"
+                     "02.zeropad.pads 8 int64\n"
+                     "05.zeropad.pads 8 int64\n");
+    lk_model *model = model_of(net);
+    uint8_t *bytes;
+    span graph = part(export(model, &bytes), 7);
+    assert_memory_equal(initialiser(graph, "02.zeropad.pads"), pads[0], sizeof *pads);
+    assert_memory_equal(initialiser(graph, "05.zeropad.pads"), pads[1], sizeof *pads);
+    free(bytes);
+    lk_model_free(model);
+}
+
 /* Vectors of (N, C) and of (N, C, 1, 1) meet. */
 static void test_flat_and_planes(void **state) {
     (void)state;
@@ -384,6 +413,7 @@ static void test_writing(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_layers, scratch_setup, scratch_teardown),
+        cmocka_unit_test_setup_teardown(test_pools_and_padding, scratch_setup, scratch_teardown),
         cmocka_unit_test_setup_teardown(test_flat_and_planes, scratch_setup, scratch_teardown),
         cmocka_unit_test_setup_teardown(test_ports, scratch_setup, scratch_teardown),
         cmocka_unit_test_setup_teardown(test_metadata, scratch_setup, scratch_teardown),

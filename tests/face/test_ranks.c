@@ -254,6 +254,7 @@ static void stopped_and_resumed(lk_loss loss, int memory) {
     o.net = PLAIN;
     o.people = 12;
     o.optimizer = LK_OPTIMIZER_SGD;
+    o.average = memory ? 0.9 : 0;
     train_ranks(&o, 2);
     for (int ranks = 1; ranks <= 2; ranks++) {
         lk_train_options stopped = o;

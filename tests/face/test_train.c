@@ -50,6 +50,31 @@ static void test_learns(void **state) {
     }
 }
 
+/* What is written is what was validated: the average, and not the weights of the last step. */
+static void test_average(void **state) {
+    (void)state;
+    lk_train_options plain = options_of("plain"), average = options_of("average"),
+                     again = options_of("again");
+    plain.holdout = average.holdout = again.holdout = 0.25;
+    plain.epochs = average.epochs = 20;
+    average.average = 0.98;
+    train(&plain);
+    train(&average);
+    size_t m, n;
+    uint8_t *x = bytes_of(plain.output, &m), *y = bytes_of(average.output, &n);
+    size_t weights = 1000 < m && 1000 < n ? 1000 : 0; /* at the end of both files */
+    assert_true(weights && memcmp(x + m - weights, y + n - weights, weights) != 0);
+    free(x);
+    free(y);
+    again.init = average.output;
+    again.epochs = 0;
+    train(&again);
+    assert_true(fabs(metadata_number(again.output, "validation_accuracy") -
+                     metadata_number(average.output, "validation_accuracy")) < 1e-9);
+    assert_true(fabs(metadata_number(again.output, "threshold") -
+                     metadata_number(average.output, "threshold")) < 1e-9);
+}
+
 /* ---- the same bytes ------------------------------------------------------------------------------------ */
 
 static void test_same_run_same_bytes(void **state) {
@@ -501,6 +526,7 @@ int main(int argc, char **argv) {
     if (argc == 3 && strcmp(argv[1], "--child") == 0) return child(argv[2]);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_learns),
+        cmocka_unit_test(test_average),
         cmocka_unit_test(test_same_run_same_bytes),
         cmocka_unit_test(test_stopped_and_resumed),
         cmocka_unit_test(test_killed_and_resumed),

@@ -3,6 +3,7 @@
 #define LK_GALLERY_TEST_H
 
 #include "gallery/gallery.h"
+#include "gallery/store_sqlite.h"
 
 #include <math.h>
 #include <setjmp.h>
@@ -43,6 +44,8 @@ static inline void remove_gallery(const char *path) {
     snprintf(side, sizeof side, "%s-wal", path);
     unlink(side);
     snprintf(side, sizeof side, "%s-shm", path);
+    unlink(side);
+    snprintf(side, sizeof side, "%s.index", path);
     unlink(side);
 }
 
@@ -97,6 +100,10 @@ static inline lk_gallery *open_gallery(const char *path, int flags) {
     lk_gallery *g = NULL;
     OK(lk_gallery_open(path, flags, &g, err));
     return g;
+}
+
+static inline sqlite3 *sqlite_of(const lk_gallery *g) {
+    return ((lk__sqlite *)g->store)->link.db;
 }
 
 static inline void add_number(lk_gallery *g, const char *person, uint64_t number) {

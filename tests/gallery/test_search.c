@@ -229,24 +229,28 @@ static void test_follows(void **state) {
     int64_t id = 0;
     unit_vector(1, 500, 24, v);
     unit_vector(1, 3, 24, w);
-    OK(lk_gallery_add(other, "ann", "3.jpg", v, &id, err)); /* replaced: same id, new vector */
-    assert_int_equal(id, 4);
-    assert_int_equal(best(g, 500, NULL), 4);
+    OK(lk_gallery_add(other, "ann", "3.jpg", v, &id, err)); /* replaced: a new id, and the old one is gone */
+    assert_int_equal(id, 101);
+    assert_int_equal(best(g, 500, NULL), 101);
     assert_int_equal(best(g, 3, NULL), 0);
     add_number(g, "bob", 700);
-    assert_int_equal(best(other, 700, person),
-                     102); /* SQLite gave 101 to the row that became a replacement */
+    assert_int_equal(best(other, 700, person), 102);
     assert_string_equal(person, "bob");
+    OK(lk_gallery_rename(other, "bob", "rob", err));
+    assert_int_equal(best(g, 700, person), 102);
+    assert_string_equal(person, "rob");
     OK(lk_gallery_remove(other, "ann", NULL, err));
     assert_int_equal(best(g, 0, NULL), 0);
     assert_int_equal(best(g, 700, NULL), 102);
-    add_number(g, "ann", 0); /* an id is not used twice */
+    OK(lk_gallery_remove(g, "rob", NULL, err));
+    assert_int_equal(best(other, 700, NULL), 0);
+    add_number(g, "ann", 0); /* an id is not used twice, though the gallery was empty meanwhile */
     assert_int_equal(best(g, 0, NULL), 103);
     assert_int_equal(best(other, 0, NULL), 103);
 
-    OK(lk_gallery_begin(g, err));
+    OK(lk_gallery_begin(g, err)); /* a search sees what is committed */
     add_number(g, "cyd", 800);
-    assert_int_equal(best(g, 800, NULL), 104); /* the transaction's own search sees it, others do not */
+    assert_int_equal(best(g, 800, NULL), 0);
     assert_int_equal(best(other, 800, NULL), 0);
     lk_gallery_rollback(g);
     assert_int_equal(best(g, 800, NULL), 0);
@@ -255,10 +259,62 @@ static void test_follows(void **state) {
     assert_string_equal(person, "dan");
     OK(lk_gallery_begin(g, err));
     OK(lk_gallery_remove(g, "dan", NULL, err));
-    assert_int_equal(best(g, 900, NULL), 0);
+    assert_int_equal(best(g, 900, NULL), 104);
     lk_gallery_rollback(g);
     assert_int_equal(best(g, 900, NULL), 104);
+    OK(lk_gallery_begin(g, err));
+    OK(lk_gallery_remove(g, "dan", NULL, err));
+    OK(lk_gallery_commit(g, err));
+    assert_int_equal(best(g, 900, NULL), 0);
     lk_gallery_close(other);
+    lk_gallery_close(g);
+    remove_gallery(path);
+}
+
+/* k people, each by the closest photo, and many probes at once: what single searches for photos say. */
+static void test_people_and_batches(void **state) {
+    (void)state;
+    enum { N = 500, DIM = 20, PROBES = 9, K = 5 };
+    const char *path = in_folder("people.gallery");
+    float *v = new_vectors(N, DIM), probes[PROBES * DIM];
+    lk_gallery *g = fill(path, v, N, DIM); /* 7 people */
+    for (uint64_t p = 0; p < PROBES; p++) unit_vector(77, p, DIM, probes + p * DIM);
+    const lk_search_options photos = {.k = K}, people = {.k = K, .people = true},
+                            all = {.k = 100, .people = true};
+    lk_matches by_photo[PROBES], by_person[PROBES], everybody[PROBES];
+    OK(lk_gallery_search_many(g, probes, PROBES, &photos, by_photo, err));
+    OK(lk_gallery_search_many(g, probes, PROBES, &people, by_person, err));
+    OK(lk_gallery_search_many(g, probes, PROBES, &all, everybody, err));
+    for (size_t p = 0; p < PROBES; p++) {
+        lk_matches one, whole;
+        OK(lk_gallery_search(g, probes + p * DIM, K, &one, err));
+        OK(lk_gallery_search(g, probes + p * DIM, N, &whole, err));
+        assert_int_equal(by_photo[p].count, K);
+        assert_int_equal(by_person[p].count, K);
+        assert_int_equal(everybody[p].count, 7);
+        for (size_t i = 0; i < K; i++) {
+            assert_int_equal(by_photo[p].items[i].photo_id, one.items[i].photo_id);
+            assert_string_equal(by_photo[p].items[i].photo, one.items[i].photo);
+        }
+        size_t next = 0;
+        for (size_t i = 0; i < whole.count; i++) { /* a person is where their best photo is */
+            bool seen = false;
+            for (size_t j = 0; j < next; j++)
+                seen = seen || strcmp(everybody[p].items[j].person, whole.items[i].person) == 0;
+            if (seen) continue;
+            assert_int_equal(everybody[p].items[next].photo_id, whole.items[i].photo_id);
+            if (next < K) assert_int_equal(by_person[p].items[next].photo_id, whole.items[i].photo_id);
+            next++;
+        }
+        assert_int_equal(next, 7);
+        lk_matches_free(&one);
+        lk_matches_free(&whole);
+        lk_matches_free(&by_photo[p]);
+        lk_matches_free(&by_person[p]);
+        lk_matches_free(&everybody[p]);
+    }
+    OK(lk_gallery_search_many(g, probes, 0, &photos, NULL, err));
+    free(v);
     lk_gallery_close(g);
     remove_gallery(path);
 }
@@ -327,7 +383,7 @@ static void test_threads(void **state) {
     for (int i = 0; i < ADDED; i++) {
         add_number(s.g, "someone", (uint64_t)i);
         atomic_store(&s.added, i + 1);
-        if (i % REMOVE_EVERY == 0) { /* the copy is read anew while others read the old one */
+        if (i % REMOVE_EVERY == 0) { /* rows are dropped while others read them */
             add_number(s.g, "passer-by", 2000000);
             OK(lk_gallery_remove(s.g, "passer-by", NULL, err));
         }
@@ -340,11 +396,12 @@ static void test_threads(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_vectors),    cmocka_unit_test(test_kernels),
-        cmocka_unit_test(test_random),     cmocka_unit_test(test_parts),
-        cmocka_unit_test(test_duplicates), cmocka_unit_test(test_clusters),
-        cmocka_unit_test(test_follows),    cmocka_unit_test(test_bad_probe),
-        cmocka_unit_test(test_threads),    cmocka_unit_test(test_nothing_left),
+        cmocka_unit_test(test_vectors),      cmocka_unit_test(test_kernels),
+        cmocka_unit_test(test_random),       cmocka_unit_test(test_parts),
+        cmocka_unit_test(test_duplicates),   cmocka_unit_test(test_clusters),
+        cmocka_unit_test(test_follows),      cmocka_unit_test(test_people_and_batches),
+        cmocka_unit_test(test_bad_probe),    cmocka_unit_test(test_threads),
+        cmocka_unit_test(test_nothing_left),
     };
     return cmocka_run_group_tests(tests, make_folder, NULL);
 }

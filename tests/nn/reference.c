@@ -149,6 +149,27 @@ static void maxpool(const lk__layer *l, plain x, plain y, double *kink) {
                 }
 }
 
+/* The mean of each window. */
+static void avgpool(const lk__layer *l, plain x, plain y) {
+    for (int n = 0; n < y.n; n++)
+        for (int c = 0; c < y.c; c++)
+            for (int i = 0; i < y.h; i++)
+                for (int j = 0; j < y.w; j++)
+                    for (int u = 0; u < l->kernel; u++)
+                        for (int v = 0; v < l->kernel; v++)
+                            y.at[place_of(y, n, c, i, j)] +=
+                                x.at[place_of(x, n, c, i * l->stride + u, j * l->stride + v)] /
+                                (l->kernel * l->kernel);
+}
+
+/* x in the corner of zeros. */
+static void zeropad(plain x, plain y) {
+    for (int n = 0; n < x.n; n++)
+        for (int c = 0; c < x.c; c++)
+            for (int i = 0; i < x.h; i++)
+                for (int j = 0; j < x.w; j++) y.at[place_of(y, n, c, i, j)] = x.at[place_of(x, n, c, i, j)];
+}
+
 static void l2norm(plain x, plain y) {
     for (int n = 0; n < x.n; n++) {
         double s = 0;
@@ -185,7 +206,13 @@ void reference_forward(reference *r, const double *input, int batch, bool traini
         case LK__CONV: conv(l, w, bias, x, y); break;
         case LK__DWCONV: dwconv(l, w, x, y); break;
         case LK__GDCONV: global(w, x, y); break;
-        case LK__AVGPOOL: global(NULL, x, y); break;
+        case LK__AVGPOOL:
+            if (l->kernel)
+                avgpool(l, x, y);
+            else
+                global(NULL, x, y);
+            break;
+        case LK__ZEROPAD: zeropad(x, y); break;
         case LK__LINEAR: linear(w, bias, x, y); break;
         case LK__BATCHNORM:
             batchnorm(w, bias, param(r, i, "mean"), param(r, i, "variance"), training, x, y);

@@ -107,6 +107,41 @@ static void test_maxpool(void **state) {
     check(2, "input 3 9 6;conv 32 kernel 1 bias;relu;maxpool kernel 3 stride 3;prelu;gdconv;l2norm");
 }
 
+static void test_avgpool(void **state) {
+    (void)state;
+    lk__random random = lk__random_stream(4, 0, 0, 0);
+    for (int i = 0; i < 20; i++) {
+        window_shape s = draw_window(&random);
+        if (s.h < s.kernel || s.w < s.kernel) continue;
+        check(s.batch,
+              "input 3 %d %d;conv %d kernel 1 bias;avgpool kernel %d stride %d;gdconv;linear 4 bias;l2norm",
+              s.h, s.w, s.in, s.kernel, s.stride);
+    }
+    check(2, "input 3 9 7;avgpool kernel 2 stride 2;gdconv;l2norm");
+    check(2,
+          "input 3 9 6;conv 32 kernel 1 bias;batchnorm;relu;avgpool kernel 3 stride 2;prelu;gdconv;l2norm");
+}
+
+/* More channels that stay in their blocks, begin to fill blocks, and cease to; rows, columns, all at once. */
+static void test_zeropad(void **state) {
+    (void)state;
+    const int channels[][2] = {{1, 1}, {3, 13}, {5, 0}, {8, 8}, {16, 16}, {16, 3}, {32, 32}, {13, 19}};
+    for (size_t c = 0; c < 8; c++)
+        for (int side = 0; side < 4; side++)
+            check(1 + (int)c % 3,
+                  "input 3 4 5;conv %d kernel 1 bias;zeropad channels %d bottom %d right %d;gdconv;linear 4 "
+                  "bias;l2norm",
+                  channels[c][0], channels[c][1], side % 2, 2 * (side / 2));
+    check(2, "input 3 4 5;zeropad channels 13 right 1;gdconv;l2norm");
+    check(2, "input 3 5 4;conv 16 kernel 1 bias;batchnorm;relu;zeropad bottom 2;batchnorm;gdconv;l2norm");
+    /* dlib's block: the shortcut has half of the channels, the other side a row and a column less. No
+     * rectifier behind: zeros are its kink. */
+    check(2, "input 3 8 8;conv 16 kernel 1 bias;relu;save;conv 32 kernel 3 stride 2 bias;relu;conv 32 kernel "
+             "3 pad 1 "
+             "bias;zeropad bottom 1 right 1;swap;avgpool kernel 2 stride 2;zeropad channels "
+             "16;add;avgpool;linear 5;l2norm");
+}
+
 static void test_global(void **state) {
     (void)state;
     const int channels[] = {1, 3, 5, 8, 16, 32, 48}, sides[][2] = {{1, 1}, {1, 7}, {13, 2}, {4, 5}};
@@ -190,11 +225,16 @@ static void test_residual(void **state) {
  */
 static void test_branches(void **state) {
     (void)state;
-    const char *readers[] = {
-        "conv 16 kernel 1", "dwconv kernel 3 pad 1", "maxpool kernel 3 stride 1 pad 1", "prelu",
-        "batchnorm",        "batchnorm;prelu",       "conv 16 kernel 3 pad 1"};
-    for (size_t a = 0; a < 7; a++)
-        for (size_t b = 0; b < 7; b++) {
+    const char *readers[] = {"conv 16 kernel 1",
+                             "dwconv kernel 3 pad 1",
+                             "maxpool kernel 3 stride 1 pad 1",
+                             "prelu",
+                             "batchnorm",
+                             "batchnorm;prelu",
+                             "conv 16 kernel 3 pad 1",
+                             "avgpool kernel 2 stride 1;zeropad bottom 1 right 1"};
+    for (size_t a = 0; a < 8; a++)
+        for (size_t b = 0; b < 8; b++) {
             char text[512];
             snprintf(text, sizeof text, "input 3 4 5;conv 16 kernel 1 bias;save;%s;swap;%s;add;gdconv;l2norm",
                      readers[a], readers[b]);
@@ -428,6 +468,8 @@ int main(void) {
         cmocka_unit_test(test_conv_winograd),
         cmocka_unit_test(test_dwconv),
         cmocka_unit_test(test_maxpool),
+        cmocka_unit_test(test_avgpool),
+        cmocka_unit_test(test_zeropad),
         cmocka_unit_test(test_global),
         cmocka_unit_test(test_linear),
         cmocka_unit_test(test_norm),

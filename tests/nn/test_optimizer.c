@@ -129,6 +129,26 @@ static void test_decay(void **state) {
 
 /* Of a gradient that is not finite, nothing is taken: not the weights, not the moments, not the count of
  * steps. */
+/* w' = keep w' + (1 - keep) w, keep = (1 + n) / (10 + n) until that reaches the decay. */
+static void test_average(void **state) {
+    (void)state;
+    const double decay = 0.5;
+    float *average = calloc(weights.total, sizeof *average);
+    double *truth = calloc(weights.total, sizeof *truth);
+    assert_true(average && truth);
+    for (uint64_t n = 1; n < 20; n++) {
+        double keep = (double)(1 + n) / (double)(10 + n) < decay ? (double)(1 + n) / (double)(10 + n) : decay;
+        for (size_t i = 0; i < weights.total; i++) {
+            weights.values[i] += 0.1F;
+            truth[i] = keep * truth[i] + (1 - keep) * (double)weights.values[i];
+        }
+        lk__average_follow(average, &weights, decay, n);
+    }
+    for (size_t i = 0; i < weights.total; i++) assert_true(fabs((double)average[i] - truth[i]) < 1e-5);
+    free(average);
+    free(truth);
+}
+
 static void test_not_finite(void **state) {
     (void)state;
     const float bad[] = {NAN, INFINITY, -INFINITY};
@@ -170,6 +190,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_sgd, setup, teardown),
         cmocka_unit_test_setup_teardown(test_adamw, setup, teardown),
         cmocka_unit_test_setup_teardown(test_decay, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_average, setup, teardown),
         cmocka_unit_test_setup_teardown(test_not_finite, setup, teardown),
     };
     return cmocka_run_group_tests_name("optimizer", tests, NULL, NULL);

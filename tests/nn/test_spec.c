@@ -56,6 +56,20 @@ static void test_shapes(void **state) {
     assert_false(s.layers[11].bias);
 }
 
+static void test_pools_and_padding(void **state) {
+    (void)state;
+    static lk__spec s;
+    accept(
+        "input 3 13 7;avgpool kernel 3 stride 2;zeropad channels 13 bottom 2;zeropad right 4;avgpool;l2norm",
+        &s);
+    const int shapes[][3] = {{3, 6, 3}, {16, 8, 3}, {16, 8, 7}, {16, 1, 1}, {16, 1, 1}};
+    for (int i = 0; i < s.count; i++) {
+        const lk__layer *l = &s.layers[i];
+        if (l->out_c != shapes[i][0] || l->out_h != shapes[i][1] || l->out_w != shapes[i][2])
+            fail_msg("layer %d %s gives %d %d %d", i, lk__kind_name(l->kind), l->out_c, l->out_h, l->out_w);
+    }
+}
+
 static void test_refused(void **state) {
     (void)state;
     refuse("conv 3 kernel 3", 1, "first line");
@@ -84,6 +98,17 @@ static void test_refused(void **state) {
     refuse("input 3 8 8;dwconv kernel 8;dwconv kernel 2;l2norm", 3, "does not fit");
     refuse("input 3 8 8;dwconv kernel 3 bias;avgpool;l2norm", 2, "'bias'");
     refuse("input 3 8 8;batchnorm 8;avgpool;l2norm", 2, "'8'");
+    refuse("input 3 8 8;avgpool stride 2;l2norm", 2, "stride without kernel");
+    refuse("input 3 8 8;avgpool kernel 2 pad 1;l2norm", 2, "'pad'");
+    refuse("input 3 8 8;avgpool kernel 9;l2norm", 2, "does not fit");
+    refuse("input 3 8 8;zeropad 4;avgpool;l2norm", 2, "'4'");
+    refuse("input 3 8 8;zeropad channels -1;avgpool;l2norm", 2, "'-1'");
+    refuse("input 3 8 8;zeropad bottom 65;avgpool;l2norm", 2, "'65'");
+    refuse("input 3 8 8;zeropad pad 1;avgpool;l2norm", 2, "'pad'");
+    refuse("input 3 8 8;conv 8 kernel 1 right 1;avgpool;l2norm", 2, "'right'");
+    refuse("input 3 8 8;zeropad channels 4094;avgpool;l2norm", 2, "too large");
+    refuse("input 3 1000 8;zeropad bottom 64;avgpool;l2norm", 2, "too large");
+    refuse("input 3 8 1000;zeropad right 64;avgpool;l2norm", 2, "too large");
     refuse("input 3 8 8;prelu kernel 3;avgpool;l2norm", 2, "'kernel'");
     refuse("input 3 8 8;linear 4 stride 2;l2norm", 2, "'stride'");
     refuse("input 3 8 8;add;avgpool;l2norm", 2, "nothing was saved");
@@ -151,13 +176,10 @@ static void test_ready_nets(void **state) {
         const char *name;
         int h, w, dim;
         double gflop, params; /* as documented */
-    } nets[] = {{"small", 64, 64, 128, 0.14, 1.1e6},
-                {"face", 112, 112, 128, 0.44, 1.1e6},
-                {"face-small", 112, 112, 128, 0.66, 1.44e6},
-                {"face-tiny", 112, 112, 128, 0.14, 0.296e6},
-                {"mobilefacenet", 112, 112, 128, 0.44, 1.0e6},
-                {"resnet", 112, 96, 128, 1.39, 0},
-                {"vgg", 64, 64, 128, 0.14, 0}};
+    } nets[] = {{"small", 64, 64, 128, 0.14, 1.1e6},           {"face", 112, 112, 128, 0.44, 1.1e6},
+                {"face-small", 112, 112, 128, 0.66, 1.44e6},   {"face-tiny", 112, 112, 128, 0.14, 0.296e6},
+                {"mobilefacenet", 112, 112, 128, 0.44, 1.0e6}, {"resnet", 112, 96, 128, 1.39, 0},
+                {"dlib-resnet", 150, 150, 128, 0.53, 5.58e6},  {"vgg", 64, 64, 128, 0.14, 0}};
     size_t known = 0;
     for (size_t i = 0; lk_net_name(i); i++) {
         static lk__spec s;
@@ -325,9 +347,11 @@ static void test_adopt(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_shapes), cmocka_unit_test(test_refused),    cmocka_unit_test(test_too_much),
-        cmocka_unit_test(test_names),  cmocka_unit_test(test_ready_nets), cmocka_unit_test(test_flops),
-        cmocka_unit_test(test_params), cmocka_unit_test(test_init),       cmocka_unit_test(test_adopt),
+        cmocka_unit_test(test_shapes),  cmocka_unit_test(test_pools_and_padding),
+        cmocka_unit_test(test_refused), cmocka_unit_test(test_too_much),
+        cmocka_unit_test(test_names),   cmocka_unit_test(test_ready_nets),
+        cmocka_unit_test(test_flops),   cmocka_unit_test(test_params),
+        cmocka_unit_test(test_init),    cmocka_unit_test(test_adopt),
     };
     return cmocka_run_group_tests_name("spec", tests, NULL, NULL);
 }
