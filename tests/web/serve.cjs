@@ -263,7 +263,7 @@ async function main () {
   execFileSync('python3', ['-m', 'zipfile', '-c', 'people.zip', 'people'], { cwd: T })
   run('enroll', 'g.gallery', '--model', model('face-tiny'), '--detector', model('detect'), '--person', 'first', people(4, 1))
   const browser = await playwright.chromium.launch({ executablePath: chromium, args: ['--no-sandbox', '--use-fake-device-for-media-stream', '--use-fake-ui-for-media-stream'] })
-  const server = await serve('--keep-crops', '--quiet')
+  const server = await serve('--keep-crops', '--quiet', '--threshold', '0.6')
   await fill(server.url)
   const faults = []
   let failed = 0
