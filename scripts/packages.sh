@@ -1,6 +1,6 @@
 #!/bin/bash
 # packages.sh GROUP...: make sure the Debian packages of these groups are there: build, ranks,
-# cameras, check, fuzz, bench, bench_detect, bench_eval. Asks nothing of the network when they are.
+# cameras, check, fuzz, bench, bench_detect, bench_eval, words, bench_words. Asks nothing of the network when they are.
 set -euo pipefail
 
 build="cmake ninja-build pkg-config libdnnl-dev libjpeg62-turbo-dev libpng-dev libwebp-dev libexif-dev libsqlite3-dev
@@ -13,6 +13,8 @@ fuzz="clang libomp-dev libclang-rt-14-dev"
 bench="python3-torch"
 bench_eval="python3-sklearn" # the peer of make bench-eval
 bench_detect="g++ python3-opencv opencv-data libdlib-dev" # the peers of make bench-detect
+words="dict-gcide bible-kjv bible-kjv-text"                # texts to learn words from
+bench_words="$words python3-gensim git"                   # the peers of make bench-words
 
 missing=()
 for group in "$@"; do
