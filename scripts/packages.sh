@@ -14,7 +14,7 @@ bench="python3-torch"
 bench_eval="python3-sklearn" # the peer of make bench-eval
 bench_detect="g++ python3-opencv opencv-data libdlib-dev" # the peers of make bench-detect
 words="dict-gcide bible-kjv bible-kjv-text"                # texts to learn words from
-bench_words="$words python3-gensim git"                   # the peers of make bench-words
+bench_words="$words python3-gensim time"                  # the peers of make bench-words
 
 missing=()
 for group in "$@"; do

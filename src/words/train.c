@@ -282,8 +282,10 @@ static lk_status learn(run *r, lk_error *err) {
         }
     }
     if (!gaps && !r->o->resume)
-        return lk__fail(err, LK_EMPTY,
-                        "no sentence has two words of the vocabulary: there is no gap to learn from");
+        return lk__fail(
+            err, LK_EMPTY,
+            "there was no gap to learn from: no sentence has two words of the vocabulary, or a text as "
+            "short as this has too many left out (subsample 0 leaves out none)");
     return LK_OK;
 }
 

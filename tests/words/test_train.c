@@ -61,7 +61,8 @@ static void test_learns_gaps(void **state) {
             must_train(&o);
             lk_words *w = must_open(output);
             assert_int_equal(lk_words_count(w), 15);
-            /* A hinge stops once words are far enough apart; it tells the two sentences apart, and not all kinds. */
+            /* A hinge stops once words are far enough apart; it tells the two sentences apart, and not all
+             * kinds. */
             double same = cosine(w, "dog", "cat");
             double other = cosine(w, "dog", o.loss == LK_WORDS_TRIPLET ? "car" : "bone");
             if (!(same > other + 0.02)) fail_msg("%s: %.3f, %.3f", lk_words_loss_name(o.loss), same, other);
