@@ -87,7 +87,6 @@ typedef struct lk__pg_link {
     PGconn *conn;       /* NULL: not connected */
     const char *prefix; /* of its statements' names */
     bool prepared[LK__PG_QUERIES];
-    bool read_only;
     bool open; /* a transaction of ours is open on it */
 } lk__pg_link;
 

@@ -220,16 +220,19 @@ static lk_status refused(const lk__pg *s, const lk__pg_link *link, lk_error *err
 /* What a session of ours has. The schema's own names come first, then those of pgvector, wherever it is. */
 static lk_status configure(const lk__pg *s, lk__pg_link *link, lk_error *err) {
     char sql[1400];
-    int length = snprintf(
-        sql, sizeof sql,
-        "SET lock_timeout = %d; SET default_transaction_isolation = 'read committed'; "
-        "%s"
-        "SELECT set_config('synchronous_commit', 'on', false) WHERE "
-        "current_setting('synchronous_commit') = 'off';"
-        "SELECT set_config('search_path', concat_ws(', ', '%s', (SELECT quote_ident(nspname) FROM "
-        "pg_extension "
-        "JOIN pg_namespace ON pg_namespace.oid = extnamespace WHERE extname = 'vector')), false)",
-        LK__BUSY_MS, link->read_only ? "SET default_transaction_read_only = on; " : "", s->address.schema);
+    int length =
+        snprintf(sql, sizeof sql,
+                 "SET lock_timeout = %d; SET default_transaction_isolation = 'read committed'; "
+                 "%s"
+                 "SELECT set_config('synchronous_commit', 'on', false) WHERE "
+                 "current_setting('synchronous_commit') = 'off';"
+                 "SELECT set_config('search_path', concat_ws(', ', '%s', (SELECT quote_ident(nspname) FROM "
+                 "pg_extension "
+                 "JOIN pg_namespace ON pg_namespace.oid = extnamespace WHERE extname = 'vector')), false)",
+                 LK__BUSY_MS,
+                 s->store.read_only ? "SET default_transaction_read_only = on; "
+                                    : "RESET default_transaction_read_only; ",
+                 s->address.schema);
     /* Since pgvector 0.8 it goes on until it has as many as were asked for. */
     if (s->address.search == LK__PG_HNSW && link == &s->reader)
         snprintf(sql + length, sizeof sql - (size_t)length,
@@ -286,7 +289,8 @@ static PGresult *run_prepared(lk__pg_link *link, lk__pg_which which, const lk__p
     snprintf(name, sizeof name, "lk_%s_%d", link->prefix, which);
     if (!link->prepared[which]) {
         PGresult *r = PQprepare(link->conn, name, queries[which], 0, NULL);
-        if (!went_well(r)) return r;
+        /* 42P05: it is there. Connections that share a session (a pool, PGlite) share its statements. */
+        if (!went_well(r) && !lk__pg_failed_with(r, "42P05")) return r;
         PQclear(r);
         link->prepared[which] = true;
     }

@@ -23,8 +23,8 @@ static lk_status store_new(const char *address, bool read_only, lk__pg **out, lk
     if (!s) return lk__fail_memory(err, sizeof *s, "a gallery");
     lk_status status = lk__pg_address_read(address, &s->address, err);
     s->store = (lk__store){.ops = &lk__pg_ops, .name = s->address.name, .read_only = read_only};
-    s->link = (lk__pg_link){.prefix = "w", .read_only = read_only};
-    s->reader = (lk__pg_link){.prefix = "r", .read_only = true};
+    s->link.prefix = "w";
+    s->reader.prefix = "r";
     if (status == LK_OK)
         *out = s;
     else
@@ -61,8 +61,8 @@ static lk_status look(lk__pg *s, place *out, lk_error *err) {
 /* Who asks for searches on the server asks for pgvector. */
 static lk_status install_pgvector(lk__pg *s, lk_error *err) {
     PGresult *r = NULL;
-    lk_status status =
-        lk__pg_sql(s, &s->link, "CREATE EXTENSION IF NOT EXISTS vector", "install pgvector", &r, err);
+    lk_status status = lk__pg_sql(s, &s->link, "CREATE EXTENSION IF NOT EXISTS vector SCHEMA public",
+                                  "install pgvector", &r, err);
     const char *text = PQresultErrorField(r, PG_DIAG_MESSAGE_PRIMARY);
     if (status != LK_OK && text)
         status =

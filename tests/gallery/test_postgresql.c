@@ -150,6 +150,14 @@ static void test_galleries(void **state) {
     FAILS(LK_NOT_FOUND, "no such gallery", lk_gallery_open(one, 0, &g, err));
     remove_gallery(one);
 
+    if (pg_sql("SELECT count(*) FROM pg_available_extensions WHERE name = 'vector'") == 0) {
+        char address[600];
+        snprintf(address, sizeof address, "%s&search=exact", one);
+        FAILS(LK_INVALID, "needs pgvector", lk_gallery_create(address, &kind, &g, err));
+        snprintf(address, sizeof address, "%s&search=hnsw", two);
+        FAILS(LK_INVALID, "made without pgvector", lk_gallery_open(address, 0, &g, err));
+    }
+
     pg_sql_in(two, "UPDATE info SET version = 2");
     FAILS(LK_FORMAT, "newer", lk_gallery_open(two, 0, &g, err));
     pg_sql_in(two, "UPDATE info SET version = 1, dim = 0");
@@ -176,6 +184,46 @@ static void test_long_names(void **state) {
     check_counts(g, 1, 1);
     lk_gallery_close(g);
     remove_gallery(path);
+}
+
+typedef struct told {
+    char text[1000];
+} told;
+
+static void tell(void *context, const char *finding) {
+    told *t = context;
+    strncat(t->text, finding, sizeof t->text - strlen(t->text) - 1);
+}
+
+/* Behind the back of the triggers. */
+static void test_check(void **state) {
+    (void)state;
+    SERVER_ONLY();
+    static const char *const bad[][2] = {
+        {"DELETE FROM photos WHERE id = 2", "photos: 2 rows, and state says 3"},
+        {"DELETE FROM people WHERE id = 1", "belongs to nobody"},
+        {"UPDATE photos SET name = '1' WHERE id = 2", "2 photos of one name"},
+        {"INSERT INTO crops VALUES (77, '')", "crop of photo 77"},
+        {"UPDATE photos SET id = 99 WHERE id = 3", "above the last id"},
+        {"INSERT INTO removed VALUES (5, 1)", "told of as removed"},
+        {"UPDATE photos SET vector = '' WHERE id = 1", "photo 1 has a vector of the wrong size"},
+    };
+    const char *path = in_folder("check.gallery");
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        lk_gallery *g = new_gallery(path, DIM);
+        for (uint64_t n = 1; n <= 3; n++) OK(add_quietly(g, "ann", n, err));
+        told t = {""};
+        OK(lk_gallery_check(g, tell, &t, err));
+        assert_string_equal(t.text, "");
+        char text[200];
+        snprintf(text, sizeof text, "SET session_replication_role = replica; %s", bad[i][0]);
+        pg_sql_in(path, text);
+        OK(lk_gallery_check(g, tell, &t, err));
+        if (!strstr(t.text, bad[i][1])) fail_msg("%s: %s", bad[i][0], t.text);
+        FAILS(LK_INVALID, "pg_dump", lk_gallery_backup(g, "x", err));
+        lk_gallery_close(g);
+        remove_gallery(path);
+    }
 }
 
 /* What an administrator does by hand counts: it is numbered, counted and seen. */
@@ -529,13 +577,14 @@ static void test_many_at_once(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_addresses),     cmocka_unit_test(test_bad_addresses),
-        cmocka_unit_test(test_nobody_there),  cmocka_unit_test(test_galleries),
-        cmocka_unit_test(test_long_names),    cmocka_unit_test(test_by_hand),
-        cmocka_unit_test(test_rights),        cmocka_unit_test(test_passwords),
-        cmocka_unit_test(test_tls),           cmocka_unit_test(test_lost_connection),
-        cmocka_unit_test(test_server_killed), cmocka_unit_test(test_lost_answer),
-        cmocka_unit_test(test_many_at_once),  cmocka_unit_test(test_nothing_left),
+        cmocka_unit_test(test_addresses),       cmocka_unit_test(test_bad_addresses),
+        cmocka_unit_test(test_nobody_there),    cmocka_unit_test(test_galleries),
+        cmocka_unit_test(test_long_names),      cmocka_unit_test(test_by_hand),
+        cmocka_unit_test(test_check),           cmocka_unit_test(test_rights),
+        cmocka_unit_test(test_passwords),       cmocka_unit_test(test_tls),
+        cmocka_unit_test(test_lost_connection), cmocka_unit_test(test_server_killed),
+        cmocka_unit_test(test_lost_answer),     cmocka_unit_test(test_many_at_once),
+        cmocka_unit_test(test_nothing_left),
     };
     return cmocka_run_group_tests(tests, make_folder, NULL);
 }
