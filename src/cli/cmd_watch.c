@@ -415,13 +415,13 @@ static int watch_open(watch *w, lk_error *err) {
     if (status == LK_OK) status = cli_gallery_model(w->gallery, o->model, &w->model, err);
     if (status != LK_OK) return cli_fail(err);
     if (info.photos == 0) {
-        cli_say("%s: the gallery is empty; likeness enroll puts people in", o->gallery);
+        cli_say("%s: the gallery is empty; likeness enroll puts people in", lk_gallery_name(w->gallery));
         return CLI_INPUT;
     }
     cli_wish wish = CLI_WISH_DEFAULT(0.01);
     cli_rule rule;
     wish.threshold = o->threshold;
-    int code = cli_rule_gallery(w->model, o->gallery, &info, &wish, &rule);
+    int code = cli_rule_gallery(w->model, lk_gallery_name(w->gallery), &info, &wish, &rule);
     if (code != CLI_OK) return code;
     w->threshold = rule.threshold;
     /* Whether two faces in one film are one visitor is a question of two photos, not of a gallery. */
