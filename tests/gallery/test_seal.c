@@ -134,9 +134,8 @@ static void test_moved_bytes(void **state) {
     (void)state;
     static const char *const bad[] = {
         "UPDATE photos SET vector = (SELECT vector FROM photos WHERE id = 4) WHERE id = 3",
-        "UPDATE photos SET vector = CAST(x'00' || substr(vector, 2) AS BLOB) WHERE id = 3",
-        "UPDATE photos SET vector = CAST(substr(vector, 1, length(vector) - 1) || x'00' AS BLOB) WHERE id = "
-        "3",
+        "UPDATE photos SET vector = CAST(x'0000000000000000' || substr(vector, 9) AS BLOB) WHERE id = 3",
+        "UPDATE photos SET vector = CAST(substr(vector, 1, 160) || zeroblob(8) AS BLOB) WHERE id = 3",
         "UPDATE photos SET vector = substr(vector, 41) WHERE id = 3",
     };
     const char *path = in_folder("moved.gallery");
