@@ -303,10 +303,10 @@ static int identify(identify_options *o) {
     if (status != LK_OK) {
         code = cli_fail(&err);
     } else if (info.photos == 0) {
-        cli_say("%s: the gallery is empty; likeness enroll puts people in", o->gallery);
+        cli_say("%s: the gallery is empty; likeness enroll puts people in", lk_gallery_name(gallery));
         code = CLI_INPUT;
     } else {
-        code = cli_rule_gallery(model, o->gallery, &info, &o->wish, &o->rule);
+        code = cli_rule_gallery(model, lk_gallery_name(gallery), &info, &o->wish, &o->rule);
         if (code == CLI_OK) code = identify_with(o, gallery, recorded, model);
     }
     lk_model_free(model);
