@@ -117,7 +117,7 @@ static int remove_person(const gallery_options *o, lk_gallery *gallery) {
     size_t photos = 0;
     lk_error err;
     if (lk_gallery_remove(gallery, o->arguments[0], &photos, &err) != LK_OK) return cli_fail(&err);
-    cli_say("%s: removed %s and %zu %s", o->gallery, o->arguments[0], photos,
+    cli_say("%s: removed %s and %zu %s", lk_gallery_name(gallery), o->arguments[0], photos,
             photos == 1 ? "photo" : "photos");
     return CLI_OK;
 }
@@ -125,7 +125,7 @@ static int remove_person(const gallery_options *o, lk_gallery *gallery) {
 static int rename_person(const gallery_options *o, lk_gallery *gallery) {
     lk_error err;
     if (lk_gallery_rename(gallery, o->arguments[0], o->arguments[1], &err) != LK_OK) return cli_fail(&err);
-    cli_say("%s: %s is called %s now", o->gallery, o->arguments[0], o->arguments[1]);
+    cli_say("%s: %s is called %s now", lk_gallery_name(gallery), o->arguments[0], o->arguments[1]);
     return CLI_OK;
 }
 

@@ -52,6 +52,6 @@ int gallery_backup(const gallery_options *o, lk_gallery *gallery) {
     lk_status status = o->recorded ? lk_gallery_record(gallery, &event, 1, &err) : LK_OK;
     if (status == LK_OK) status = lk_gallery_backup(gallery, o->arguments[0], &err);
     if (status != LK_OK) return cli_fail(&err);
-    cli_say("%s: copied to %s", o->gallery, o->arguments[0]);
+    cli_say("%s: copied to %s", lk_gallery_name(gallery), o->arguments[0]);
     return CLI_OK;
 }
