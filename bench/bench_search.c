@@ -198,23 +198,28 @@ static int bench_large(size_t photos) {
 
 /* ---- the gallery ----------------------------------------------------------------------------------- */
 
+/* CHUNK photos a transaction, as `likeness enroll` does with what it has at hand. */
 static lk_status enroll(lk_gallery *g, size_t photos, lk_error *err) {
+    typedef struct names {
+        char person[32], photo[32];
+    } names;
     float *v = malloc(CHUNK * DIM * sizeof *v);
-    if (!v) return LK_NO_MEMORY;
-    lk_status status = LK_OK;
+    names *n = malloc(CHUNK * sizeof *n);
+    lk_enrollment *e = calloc(CHUNK, sizeof *e);
+    lk_status status = v && n && e ? LK_OK : lk__fail_memory(err, CHUNK * DIM * sizeof *v, "photos");
     for (size_t at = 0; at < photos && status == LK_OK; at += CHUNK) {
         size_t count = photos - at < CHUNK ? photos - at : CHUNK;
         make_photos(at, count, v);
-        status = lk_gallery_begin(g, err);
-        for (size_t i = 0; i < count && status == LK_OK; i++) {
-            char person[32], photo[32];
-            snprintf(person, sizeof person, "person %zu", (at + i) / EACH);
-            snprintf(photo, sizeof photo, "%zu.jpg", at + i);
-            status = lk_gallery_add(g, person, photo, v + i * DIM, NULL, err);
+        for (size_t i = 0; i < count; i++) {
+            snprintf(n[i].person, sizeof n[i].person, "person %zu", (at + i) / EACH);
+            snprintf(n[i].photo, sizeof n[i].photo, "%zu.jpg", at + i);
+            e[i] = (lk_enrollment){.person = n[i].person, .photo = n[i].photo, .vector = v + i * DIM};
         }
-        if (status == LK_OK) status = lk_gallery_commit(g, err);
+        status = lk_gallery_enroll(g, e, count, NULL, err);
     }
     free(v);
+    free(n);
+    free(e);
     return status;
 }
 
