@@ -472,9 +472,9 @@ lk_status serve_http_start(serve *server, serve_http **out, lk_error *err) {
 void serve_http_drain(serve_http *h, double seconds) {
     double until = serve_seconds() + seconds;
     atomic_store(&h->draining, true);
-    int fd = MHD_quiesce_daemon(h->daemon);
-    if (fd >= 0) close(fd);
-    h->listening = -1;
+    h->listening = MHD_quiesce_daemon(h->daemon);
+    /* Closed when libmicrohttpd's thread has ended: until then its number must not be another file's. */
+    if (h->listening >= 0) shutdown(h->listening, SHUT_RDWR);
     while (atomic_load(&h->in_flight) > 0 && serve_seconds() < until) usleep(10 * 1000);
 }
 

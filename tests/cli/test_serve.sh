@@ -1,6 +1,6 @@
 # likeness serve: every route as docs/openapi.json describes it, hostile requests, tokens, TLS, and what a stop and a kill leave.
 . "$(dirname "$0")/lib.sh"
-. "$(dirname "$0")/serve.sh"
+. "$LK_SOURCE/tests/cli/serve.sh"
 run 0 synth --people 4 --photos 3 --model "$models/people.safetensors" people
 run 0 enroll g.gallery --model "$models/face-tiny.safetensors" --detector "$models/detect.safetensors" people
 

@@ -1,7 +1,7 @@
 # likeness serve under requests drawn at random, stopped and killed between: no answer of 500, no report of a sanitizer, and
 # a gallery that is whole. $SERVE_ROUNDS rounds of $SERVE_SECONDS seconds: 40 and 15 are ten minutes.
 . "$(dirname "$0")/lib.sh"
-. "$(dirname "$0")/serve.sh"
+. "$LK_SOURCE/tests/cli/serve.sh"
 run 0 synth --people 3 --photos 2 --model "$models/people.safetensors" people
 run 0 enroll g.gallery --model "$models/face-tiny.safetensors" --detector "$models/detect.safetensors" people
 for round in $(seq "${SERVE_ROUNDS:-2}"); do
@@ -19,6 +19,6 @@ for round in $(seq "${SERVE_ROUNDS:-2}"); do
     wait $requests 2>/dev/null
     ! grep -E 'FAILED' requests || fail "random requests"
     ! grep -E 'Sanitizer|runtime error' log || fail "a report of a sanitizer"
-    run 0 gallery info g.gallery
+    run 0 gallery g.gallery check
 done
 done_testing
