@@ -1,140 +1,157 @@
-/* cmd_gallery.c: likeness gallery: who is in a gallery, what it is, and taking a person out of it. */
-#include "cli.h"
+/* cmd_gallery.c: likeness gallery GALLERY ACTION ...: finds the action and runs it, and what the actions
+ * share. Each has options and a --help of its own. */
+#include "gallery.h"
 
-#include <math.h>
+#include <stdarg.h>
+#include <stdlib.h>
 #include <string.h>
 
-typedef struct gallery_options {
-    const char *gallery, *action, *person;
-    cli_style style;
-} gallery_options;
+typedef struct action {
+    const char *name;
+    int (*run)(const char *path, int argc, char **argv);
+    const char *summary;
+} action;
 
-static const char doc[] =
-    "Look into a gallery.\vlist: the people, how many photos of each, and when they were added. "
-    "remove PERSON: delete a person and all their photos. info: counts, and the model whose "
-    "vectors it holds.";
+static const action actions[] = {
+    {"list", gallery_list, "the people, how many photos of each, since when"},
+    {"show", gallery_show, "the photos of a person"},
+    {"info", gallery_info, "how many people and photos, the model whose vectors they have"},
+    {"rename", gallery_rename, "give a person another name"},
+    {"remove", gallery_remove, "delete a person and all that is kept of them"},
+    {"remove-photo", gallery_remove_photo, "delete one photo"},
+    {"merge-people", gallery_merge_people, "people who are one: all photos to one of them"},
+    {"merge", gallery_merge, "enroll all of another gallery too"},
+    {"export", gallery_export, "to a folder that any program can read"},
+    {"import", gallery_import, "from such a folder"},
+};
+enum { ACTIONS = sizeof actions / sizeof *actions };
 
-static const struct argp_option option_list[] = {CLI_OPTION_JSON, CLI_OPTION_TSV, {0}};
-
-static void parse_end(const gallery_options *o, struct argp_state *state) {
-    if (!o->action) argp_error(state, "a gallery and one of list, remove, info are needed");
-    bool is_remove = strcmp(o->action, "remove") == 0;
-    if (!is_remove && strcmp(o->action, "list") != 0 && strcmp(o->action, "info") != 0)
-        argp_error(state, "'%s' is not one of list, remove, info", o->action);
-    if (is_remove && !o->person) argp_error(state, "remove: say whom");
-    if (!is_remove && o->person) argp_error(state, "%s takes no name", o->action);
+static void print_help(FILE *out) {
+    fprintf(out, "Usage: likeness gallery GALLERY ACTION [OPTION...] ...\n"
+                 "Look after a gallery.\n\n");
+    for (size_t i = 0; i < ACTIONS; i++) fprintf(out, "  %-16s%s\n", actions[i].name, actions[i].summary);
+    fputs("\n  likeness gallery GALLERY ACTION --help    the options of an action\n", out);
 }
 
-static error_t parse(int key, char *arg, struct argp_state *state) {
-    gallery_options *o = state->input;
+/* As argp says it. */
+static int usage(const char *what, const char *word) {
+    char *shown = cli_escape(word ? word : "", false);
+    fprintf(stderr, "likeness gallery: %s%s\nTry `likeness gallery --help' for more information.\n", what,
+            shown);
+    free(shown);
+    return CLI_USAGE;
+}
+
+static const action *find(const char *name) {
+    for (size_t i = 0; i < ACTIONS; i++)
+        if (strcmp(actions[i].name, name) == 0) return &actions[i];
+    return NULL;
+}
+
+/* The n-th word that is no option, from 1; 0: there is none. */
+static int word_at(int argc, char **argv, int n) {
+    for (int i = 1; i < argc; i++)
+        if ((argv[i][0] != '-' || !argv[i][1]) && --n == 0) return i;
+    return 0;
+}
+
+static void take_out(int *argc, char **argv, int at) {
+    memmove(argv + at, argv + at + 1, (size_t)(*argc - at) * sizeof *argv); /* with the NULL at the end */
+    --*argc;
+}
+
+int cmd_gallery(int argc, char **argv) {
+    int gallery = word_at(argc, argv, 1), second = word_at(argc, argv, 2);
+    for (int i = 1; i < argc && !second; i++)
+        if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-?") == 0) {
+            print_help(stdout);
+            return CLI_OK;
+        }
+    if (!second) return usage("a gallery and an action are needed", NULL);
+    const action *a = find(argv[second]);
+    if (!a) return usage("there is no such action: ", argv[second]);
+    const char *path = argv[gallery];
+    char *name = cli_format("likeness gallery GALLERY %s", a->name);
+    take_out(&argc, argv, second);
+    take_out(&argc, argv, gallery);
+    argv[0] = name;
+    int code = a->run(path, argc, argv);
+    free(name);
+    return code;
+}
+
+/* ---- words ------------------------------------------------------------------------------------------ */
+
+error_t gallery_words_parse(gallery_words *w, int key, char *arg, struct argp_state *state) {
     switch (key) {
-    case CLI_KEY_JSON: o->style = CLI_JSON; return 0;
-    case CLI_KEY_TSV: o->style = CLI_TSV; return 0;
+    case CLI_KEY_JSON: w->style = CLI_JSON; return 0;
+    case CLI_KEY_TSV: w->style = CLI_TSV; return 0;
     case ARGP_KEY_ARG:
-        if (!o->gallery)
-            o->gallery = arg;
-        else if (!o->action)
-            o->action = arg;
-        else if (!o->person)
-            o->person = arg;
-        else
-            argp_error(state, "'%s' is one too many", arg);
+        if (w->count == w->most || w->count == GALLERY_WORDS) argp_error(state, "'%s' is one too many", arg);
+        w->words[w->count++] = arg;
         return 0;
-    case ARGP_KEY_END: parse_end(o, state); return 0;
+    case ARGP_KEY_END:
+        if (w->count < w->least) argp_error(state, "%s", w->missing);
+        return 0;
     default: return ARGP_ERR_UNKNOWN;
     }
 }
 
-typedef struct list_output {
-    cli_style style;
-    cli_table *table;
-} list_output;
+static error_t parse(int key, char *arg, struct argp_state *state) {
+    return gallery_words_parse(state->input, key, arg, state);
+}
 
-static int list_person(void *context, const char *person, size_t photos, const char *added) {
-    list_output *l = context;
-    if (l->style == CLI_JSON) {
-        json_t *row = json_object();
-        json_object_set_new(row, "person", cli_json_text(person));
-        json_object_set_new(row, "photos", json_integer((json_int_t)photos));
-        json_object_set_new(row, "added", cli_json_text(added));
-        cli_json_print(stdout, row);
+void gallery_words_read(gallery_words *w, const char *arguments, const char *doc, int argc, char **argv) {
+    static const struct argp_option options[] = {CLI_OPTION_JSON, CLI_OPTION_TSV, {0}};
+    const struct argp argp = {options, parse, arguments, doc, NULL, NULL, NULL};
+    if (argp_parse(&argp, argc, argv, 0, NULL, w) != 0) exit(CLI_USAGE);
+}
+
+/* ---- results ---------------------------------------------------------------------------------------- */
+
+void gallery_told(cli_style style, json_t *fields, const char *format, ...) {
+    va_list args;
+    va_start(args, format);
+    char *text = NULL;
+    if (vasprintf(&text, format, args) < 0) text = cli_format("done");
+    va_end(args);
+    if (style == CLI_JSON) {
+        cli_json_print(stdout, fields);
+    } else if (style == CLI_TSV) {
+        const char *titles[16], *key;
+        char columns[17] = "";
+        size_t count = 0;
+        json_t *value;
+        json_object_foreach(fields, key, value) {
+            columns[count] = 'l';
+            titles[count++] = key;
+        }
+        columns[count] = 0;
+        cli_table *table = cli_table_new(columns, titles);
+        json_object_foreach(fields, key, value) {
+            if (json_is_string(value))
+                cli_table_cell(table, "%s", json_string_value(value));
+            else
+                cli_table_cell(table, "%" JSON_INTEGER_FORMAT, json_integer_value(value));
+        }
+        cli_table_print(table, style);
+        json_decref(fields);
     } else {
-        cli_table_cell(l->table, "%s", person);
-        cli_table_cell(l->table, "%zu", photos);
-        cli_table_cell(l->table, "%s", added ? added : "");
+        cli_say("%s", text);
+        json_decref(fields);
     }
-    return 0;
+    free(text);
 }
 
-static lk_status list(const gallery_options *o, const lk_gallery *gallery, lk_error *err) {
-    static const char *const titles[] = {"person", "photos", "added"};
-    list_output l = {.style = o->style};
-    if (o->style != CLI_JSON) l.table = cli_table_new("lrl", titles);
-    lk_status status = lk_gallery_each_person(gallery, list_person, &l, err);
-    if (l.table) cli_table_print(l.table, o->style);
-    return status;
+char *gallery_count(size_t count, const char *one, const char *many) {
+    return cli_format("%zu %s", count, count == 1 ? one : many);
 }
 
-static lk_status info(const gallery_options *o, const lk_gallery *gallery, lk_error *err) {
-    lk_gallery_info in;
-    lk_status status = lk_gallery_get_info(gallery, &in, err);
-    if (status != LK_OK) return status;
-    if (o->style == CLI_JSON) {
-        json_t *row = json_object();
-        json_object_set_new(row, "people", json_integer((json_int_t)in.people));
-        json_object_set_new(row, "photos", json_integer((json_int_t)in.photos));
-        json_object_set_new(row, "dim", json_integer(in.dim));
-        json_object_set_new(row, "threshold", cli_json_real(in.threshold));
-        json_object_set_new(row, "model", cli_json_text(in.model_path));
-        json_object_set_new(row, "fingerprint", cli_json_text(in.fingerprint));
-        json_object_set_new(row, "created", cli_json_text(in.created));
-        cli_json_print(stdout, row);
-        return LK_OK;
-    }
-    static const char *const titles[] = {"field", "value"};
-    cli_table *table = cli_table_new("ll", o->style == CLI_TSV ? titles : NULL);
-    cli_table_cell(table, "people");
-    cli_table_cell(table, "%zu", in.people);
-    cli_table_cell(table, "photos");
-    cli_table_cell(table, "%zu", in.photos);
-    cli_table_cell(table, "dim");
-    cli_table_cell(table, "%d", in.dim);
-    cli_table_cell(table, "threshold");
-    if (isfinite(in.threshold))
-        cli_table_cell(table, "%.4f", in.threshold);
-    else
-        cli_table_cell(table, "NA");
-    cli_table_cell(table, "model");
-    cli_table_cell(table, "%s", in.model_path);
-    cli_table_cell(table, "fingerprint");
-    cli_table_cell(table, "%s", in.fingerprint);
-    cli_table_cell(table, "created");
-    cli_table_cell(table, "%s", in.created);
-    cli_table_print(table, o->style);
-    return LK_OK;
-}
-
-static lk_status remove_person(const gallery_options *o, lk_gallery *gallery, lk_error *err) {
-    size_t photos = 0;
-    lk_status status = lk_gallery_remove(gallery, o->person, &photos, err);
-    if (status == LK_OK)
-        cli_say("%s: removed %s and %zu %s", o->gallery, o->person, photos, photos == 1 ? "photo" : "photos");
-    return status;
-}
-
-int cmd_gallery(int argc, char **argv) {
-    static const struct argp argp = {
-        option_list, parse, "GALLERY list\nGALLERY info\nGALLERY remove PERSON", doc, NULL, NULL, NULL};
-    gallery_options o = {.gallery = NULL};
-    if (argp_parse(&argp, argc, argv, 0, NULL, &o) != 0) return CLI_USAGE;
-    bool changes = strcmp(o.action, "remove") == 0;
-    lk_gallery *gallery = NULL;
-    lk_error err = {0};
-    lk_status status = lk_gallery_open(o.gallery, changes ? 0 : LK_GALLERY_READ_ONLY, &gallery, &err);
-    if (status == LK_OK && changes)
-        status = remove_person(&o, gallery, &err);
-    else if (status == LK_OK)
-        status = strcmp(o.action, "list") == 0 ? list(&o, gallery, &err) : info(&o, gallery, &err);
-    lk_gallery_close(gallery);
-    return status == LK_OK ? CLI_OK : cli_fail(&err);
+int gallery_progress(void *context, size_t done, size_t count) {
+    double seconds = cli_seconds() - *(const double *)context,
+           rate = seconds > 0 ? (double)done / seconds : 0;
+    char left[32];
+    cli_progress(count ? (double)done / (double)count : 1, false, "%zu of %zu photos  %.0f photos/s  %s left",
+                 done, count, rate, cli_clock(rate > 0 ? (double)(count - done) / rate : -1, left));
+    return cli_stopped() && done < count;
 }

@@ -42,9 +42,19 @@ struct lk_gallery {
 
 /* Non-empty UTF-8 without control characters, at most `limit` bytes. */
 bool lk__name_valid(const char *name, size_t limit);
+bool lk__time_valid(const char *text);              /* "2026-11-28T03:04:05Z" */
 bool lk__unit_vector(const float *vector, int dim); /* finite, and |norm - 1| < 1e-3 */
 
 /* gallery.c: the vector of a stored photo, checked before it is believed. FORMAT: damaged. */
 lk_status lk__gallery_vector(const lk_gallery *gallery, const lk__photo *photo, float *out, lk_error *err);
+
+/* The same, within a transaction, under the ids that the photos had elsewhere (rising), if no photo was ever
+ * in the gallery before; else under new ones. `state` begins as zeros. */
+typedef struct lk__restore {
+    bool begun, keep;
+    int64_t last; /* id that was kept */
+} lk__restore;
+lk_status lk__gallery_restore(lk_gallery *gallery, const lk_enrollment *photos, const int64_t *ids,
+                              size_t count, lk__restore *state, lk_error *err);
 
 #endif

@@ -36,9 +36,10 @@ static const char *const queries[LK__QUERIES] = {
     /* What was removed since counts too: ids are not used again. */
     [LK__NEXT_ID] = "SELECT max(coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'photos'), 0), "
                     "coalesce((SELECT max(id) FROM photos), 0)) + 1",
-    [LK__ADD_PERSON] = "INSERT INTO people (name, added) VALUES (?1, " NOW ") ON CONFLICT (name) DO NOTHING",
+    [LK__ADD_PERSON] = "INSERT INTO people (name, added) VALUES (?1, coalesce(?2, " NOW ")) ON CONFLICT (name) "
+                      "DO NOTHING",
     [LK__ADD_PHOTO] = "INSERT INTO photos (id, person_id, name, vector, added, source, quality) "
-                      "VALUES (?1, (SELECT id FROM people WHERE name = ?2), ?3, ?4, " NOW ", ?5, ?6)",
+                      "VALUES (?1, (SELECT id FROM people WHERE name = ?2), ?3, ?4, coalesce(?7, " NOW "), ?5, ?6)",
     [LK__ADD_CROP] = "INSERT INTO crops (photo_id, jpeg) VALUES (?1, ?2)",
     [LK__REMOVE_PHOTO] = "DELETE FROM photos WHERE id = ?1 RETURNING person_id",
     [LK__REMOVE_PHOTOS] = "DELETE FROM photos WHERE person_id = (SELECT id FROM people WHERE name = ?1)",
@@ -221,7 +222,7 @@ static lk_status add_one(lk__sqlite *s, const lk__photo *p, lk_error *err) {
     int64_t old = 0, whose = 0;
     lk_status status = find(&s->store, p->person, p->name, &old, err);
     if (status == LK_OK && old) status = delete_photo(s, old, &whose, err);
-    if (status == LK_OK) status = run_texts(s, LK__ADD_PERSON, p->person, NULL, NULL, err);
+    if (status == LK_OK) status = run_texts(s, LK__ADD_PERSON, p->person, p->person_added ? p->person_added : p->added, NULL, err);
     if (status == LK_OK) status = query(s, &s->link, LK__ADD_PHOTO, &statement, err);
     if (status != LK_OK) return status;
     sqlite3_bind_int64(statement, 1, p->id);
@@ -230,6 +231,7 @@ static lk_status add_one(lk__sqlite *s, const lk__photo *p, lk_error *err) {
     sqlite3_bind_blob64(statement, 4, p->vector, p->vector_size, SQLITE_STATIC);
     bind_text(statement, 5, p->source);
     sqlite3_bind_double(statement, 6, p->quality); /* SQLite makes NaN NULL */
+    bind_text(statement, 7, p->added);
     status = run(s, statement, NULL, err);
     if (status != LK_OK || !p->crop) return status;
     status = query(s, &s->link, LK__ADD_CROP, &statement, err);

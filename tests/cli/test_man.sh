@@ -10,6 +10,17 @@ while read -r verb; do
     [ -r "$page" ] || { fail "no $page"; continue; }
     grep -q "likeness-$verb" "$man/likeness.1" || fail "likeness.1 does not name likeness-$verb"
     run 0 "$verb" --help
+    if [ "$verb" = gallery ]; then # each action has its own
+        sed -n 's/^  \([a-z-]*\)  .*/\1/p' out | grep -v '^likeness$' >actions
+        [ "$(wc -l <actions)" -ge 10 ] || fail 'too few actions in gallery --help'
+        : >all
+        while read -r action; do
+            grep -q "^\.It Cm $action" "$page" || fail "$page does not tell of $action"
+            run 0 gallery g "$action" --help
+            cat out >>all
+        done <actions
+        cp all out
+    fi
     grep -oE '^ +(-[a-z?], |    )--[a-z-]+' out | grep -oE -e '--[a-z-]+' | grep -vE '^--(help|usage)$' | sort -u >said
     sed -n 's/^\.It.* Fl -\([a-z-]*\).*/--\1/p' "$page" | sort -u >written
     cmp -s said written || { fail "$page: options differ from --help"; diff written said; }
