@@ -4,7 +4,7 @@
 set -euo pipefail
 
 build="cmake ninja-build pkg-config libdnnl-dev libjpeg62-turbo-dev libpng-dev libwebp-dev libexif-dev libsqlite3-dev
-  libjansson-dev libsodium-dev liblapacke-dev libcmocka-dev
+  libjansson-dev libsodium-dev zlib1g-dev liblapacke-dev libcmocka-dev libmicrohttpd-dev libarchive-dev
   libavformat-dev libavcodec-dev libswscale-dev libavutil-dev"
 ranks="libopenmpi-dev openmpi-bin" # optional: training by several processes
 cameras="libavdevice-dev" # optional: likeness watch /dev/video0

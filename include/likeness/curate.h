@@ -58,6 +58,36 @@ LK_API lk_status lk_gallery_merge(lk_gallery *into, const lk_gallery *from, cons
 LK_API lk_status lk_gallery_merge_people(lk_gallery *gallery, const char *into, const char *const *others,
                                          size_t count, size_t *moved, lk_error *err);
 
+/* ---- enrolled twice ------------------------------------------------------------------------------- */
+
+typedef struct lk_duplicate {
+    const char *a, *b; /* people, in byte order of their names; texts belong to the lk_duplicates */
+    size_t photos_a, photos_b;
+    int64_t photo_a, photo_b; /* ids of the two photos of them that are most alike */
+    const char *photo_name_a, *photo_name_b;
+    float closest; /* cosine of those two */
+    float mean;    /* of all photos of a with all of b: low where only a photo or two are alike */
+} lk_duplicate;
+typedef struct lk_duplicates {
+    size_t count;
+    lk_duplicate *items; /* by mean, the highest first */
+    double
+        photo_pairs; /* of different people, that were compared: times FAR, how many are expected by chance */
+} lk_duplicates;
+/* All pairs of people with two photos whose cosine is at least `threshold`. Nothing is changed. */
+LK_API lk_status lk_gallery_find_duplicates(lk_gallery *gallery, double threshold, lk_progress_fn progress,
+                                            void *context, lk_duplicates *out, lk_error *err);
+LK_API void lk_duplicates_free(lk_duplicates *duplicates);
+
+/* ---- without names -------------------------------------------------------------------------------- */
+
+/* Unit vectors (n, dim) into groups of one person each: average linkage, which joins two groups as long as
+ * the cosines between their vectors are at least `threshold` on average. cluster (n): the group of each, by
+ * size, the largest 0, equal ones by their first vector; *count groups. The same on any number of threads.
+ * Memory grows as n, time as n squared: docs/performance.md. INVALID: no unit vectors, no cosine. */
+LK_API lk_status lk_cluster(const float *vectors, size_t n, int dim, double threshold, uint32_t *cluster,
+                            size_t *count, lk_error *err);
+
 #ifdef __cplusplus
 }
 #endif

@@ -35,6 +35,20 @@ LK_API lk_status lk_gallery_create(const char *path, const lk_vector_kind *kind,
                                    lk_error *err);
 /* NOT_FOUND, FORMAT (no gallery, damaged), BUSY, IO. */
 LK_API lk_status lk_gallery_open(const char *path, int flags, lk_gallery **out, lk_error *err);
+
+enum { LK_GALLERY_KEY_BYTES = 32 };
+/* All may be 0. */
+typedef struct lk_gallery_options {
+    int flags;          /* LK_GALLERY_READ_ONLY */
+    const uint8_t *key; /* (LK_GALLERY_KEY_BYTES); NULL: none. A gallery that is not encrypted needs none */
+} lk_gallery_options;
+/* With a key the new gallery is encrypted: vectors and crops are sealed with XChaCha20-Poly1305. Names, paths
+ * and the audit are not (docs/privacy.md). */
+LK_API lk_status lk_gallery_create_with(const char *path, const lk_vector_kind *kind,
+                                        const lk_gallery_options *options, lk_gallery **out, lk_error *err);
+/* MISMATCH: it is encrypted, and the key is missing or wrong. */
+LK_API lk_status lk_gallery_open_with(const char *path, const lk_gallery_options *options, lk_gallery **out,
+                                      lk_error *err);
 LK_API void lk_gallery_close(lk_gallery *gallery);
 /* LK_OK if the gallery holds vectors of this kind (fingerprint and dim); else MISMATCH, naming both models.
  */
@@ -47,6 +61,9 @@ typedef struct lk_gallery_info {
     char fingerprint[65]; /* of the model */
     char model_path[1024];
     char created[32]; /* UTC, ISO 8601 */
+    bool encrypted;
+    int64_t audit_rows;  /* below */
+    char audit_head[65]; /* hash of the last row; "" without rows */
 } lk_gallery_info;
 LK_API lk_status lk_gallery_get_info(const lk_gallery *gallery, lk_gallery_info *info, lk_error *err);
 
@@ -120,7 +137,7 @@ LK_API lk_status lk_gallery_get_crop(const lk_gallery *gallery, int64_t photo_id
 /* ---- searching ----------------------------------------------------------------------------------- */
 
 typedef struct lk_match {
-    int64_t photo_id;
+    int64_t photo_id, person_id;
     const char *person, *photo; /* belong to the lk_matches */
     float cosine, l2;
 } lk_match;
@@ -140,6 +157,53 @@ typedef struct lk_search_options {
 LK_API lk_status lk_gallery_search_many(lk_gallery *gallery, const float *probes, size_t count,
                                         const lk_search_options *options, lk_matches *out, lk_error *err);
 LK_API void lk_matches_free(lk_matches *matches);
+
+/* ---- audit: who did what, and what came back ------------------------------------------------------ *
+ *
+ * Every change is told of in the audit by the library, within the same transaction; searches, exports and the
+ * like by the program with lk_gallery_record. Rows are never changed or deleted, and each is chained to the
+ * one before by its hash, so that one that was changed, moved or left out shows. It holds no names of people
+ * and photos: only their ids, and hashes of names that mean nothing once the person is removed
+ * (docs/privacy.md). */
+
+/* Who acts: 1 to 127 bytes, for all that follows. Without it the user's name and the machine's. */
+LK_API lk_status lk_gallery_set_who(lk_gallery *gallery, const char *who, lk_error *err);
+
+enum { LK_PROBE_HASH_BYTES = 32 };
+/* SHA-256, by which the audit knows a probe photo: of the bytes of its file. */
+LK_API void lk_probe_hash(const void *bytes, size_t size, uint8_t hash[32]);
+
+typedef struct lk_gallery_event {
+    const char *action;        /* a word: "identify", "export" */
+    const char *who;           /* NULL: as set */
+    const uint8_t *probe;      /* (LK_PROBE_HASH_BYTES); NULL: no search */
+    const lk_matches *matches; /* of a search: what came back */
+    double threshold;          /* of a search; NaN: none */
+    bool known;                /* of a search: was the best match called known? */
+    const char *person;        /* whom it is about; NULL: nobody in particular */
+    const char *details;       /* of others than searches: a JSON object without names; NULL: none */
+} lk_gallery_event;
+/* Tell of events, all or none; committed at once, or with the open transaction. NOT_FOUND: no such person. */
+LK_API lk_status lk_gallery_record(lk_gallery *gallery, const lk_gallery_event *events, size_t count,
+                                   lk_error *err);
+
+typedef struct lk_audit_row {
+    int64_t number;              /* 1, 2, 3 and so on */
+    const char *time, *who;      /* UTC, ISO 8601 with milliseconds */
+    const char *action;          /* begin enroll remove-photo remove rename, and those of programs */
+    int64_t person_id, photo_id; /* 0: none */
+    const char *person;          /* the name, if somebody is still enrolled under that id; else NULL */
+    const uint8_t *probe;        /* (32), or NULL */
+    const char *details;         /* JSON, or NULL */
+    const char *hash;            /* hex */
+    const char *fault;           /* NULL: as it was written; else what is wrong here */
+} lk_audit_row;
+/* Called once a row, in order, while the chain is verified. A fault that has no row of its own, missing rows
+ * say, comes as a row with `fault` and nothing else but a number. A non-zero return ends the walk. */
+typedef int (*lk_audit_fn)(void *context, const lk_audit_row *row);
+/* head (may be NULL): a hash written down earlier; a fault if the chain has not passed through it. */
+LK_API lk_status lk_gallery_each_audit(const lk_gallery *gallery, const char *head, lk_audit_fn fn,
+                                       void *context, lk_error *err);
 
 #ifdef __cplusplus
 }

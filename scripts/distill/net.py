@@ -10,7 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-NUMBERS = {"kernel": 1, "stride": 1, "pad": 0}  # what a layer has when its line does not say
+# What a layer has when its line does not say; avgpool without a kernel is over the whole plane.
+NUMBERS = {"kernel": 1, "stride": 1, "pad": 0, "channels": 0, "bottom": 0, "right": 0}
 
 
 def parse(text):
@@ -27,7 +28,9 @@ def parse(text):
             layers.append((name, None, dict(zip("chw", map(int, words))), False))
             continue
         out = int(words.pop(0)) if words and words[0].isdigit() else None
-        layers.append((name, out, {**NUMBERS, **{k: int(v) for k, v in zip(words[::2], words[1::2])}}, bias))
+        numbers = {**NUMBERS, **({"kernel": 0} if name == "avgpool" else {})}
+        numbers.update({k: int(v) for k, v in zip(words[::2], words[1::2])})
+        layers.append((name, out, numbers, bias))
     if not layers or layers[0][0] != "input" or layers[-1][0] != "l2norm":
         raise ValueError("a net that embeds begins with input and ends in l2norm")
     return layers
@@ -60,8 +63,13 @@ class Net(nn.Module):
                 layer = nn.ReLU()
             elif name == "maxpool":
                 layer = nn.MaxPool2d(k, s, p)
+            elif name == "avgpool" and k:
+                layer = nn.AvgPool2d(k, s)
             elif name == "avgpool":
                 layer, h, w = nn.AdaptiveAvgPool2d(1), 1, 1
+            elif name == "zeropad":
+                layer = nn.ConstantPad3d((0, o["right"], 0, o["bottom"], 0, o["channels"]), 0.0)
+                c, h, w = c + o["channels"], h + o["bottom"], w + o["right"]
             elif name == "linear":  # as a convolution over all places: the same numbers in the same order
                 layer, c, h, w = nn.Conv2d(c, out, (h, w), bias=bias), out, 1, 1
             elif name == "save":
@@ -73,7 +81,7 @@ class Net(nn.Module):
                     raise ValueError("add: the two activations differ in shape")
             elif name != "l2norm":
                 raise ValueError(f"a layer that is not known here: {name}")
-            if name in ("conv", "dwconv", "maxpool"):
+            if name in ("conv", "dwconv", "maxpool") or name == "avgpool" and k:
                 h, w = (h + 2 * p - k) // s + 1, (w + 2 * p - k) // s + 1
             self.layers.append(layer)
         self.dim = c

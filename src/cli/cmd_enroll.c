@@ -5,6 +5,7 @@
 
 #include <stddef.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 
 typedef struct enroll_options {
@@ -84,7 +85,16 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
 
 /* ---- one enrollment --------------------------------------------------------------------------------- */
 
-enum { TRANSACTION = 256 }; /* photos; a commit waits for the disk, so not one by one */
+/* One face that waits for the next transaction. */
+typedef struct waiting {
+    size_t photo;
+    char *name; /* of the photo, as the gallery will know it */
+    float *vector;
+} waiting;
+
+/* A commit waits for the disk, so many photos are one; they wait in memory, so that others who write to the
+ * gallery, if only what they searched for, do not have to wait while photos are looked at. */
+enum { TRANSACTION = 256 };
 
 typedef struct enrollment {
     const enroll_options *options;
@@ -92,38 +102,54 @@ typedef struct enrollment {
     lk_dataset *dataset; /* NULL with --person */
     cli_photo *photos;
     size_t count, dim;
-    bool open;                 /* a transaction */
-    size_t pending, committed; /* vectors in it, and safe */
-    size_t photos_pending, photos_committed;
+    waiting *waiting;
+    size_t wait_count;
+    size_t committed, photos_committed; /* faces and photos that are safe */
     cli_bad bad;
 } enrollment;
 
-static lk_status enroll_commit(enrollment *e, lk_error *err) {
-    if (!e->open) return LK_OK;
-    lk_status status = lk_gallery_commit(e->gallery, err);
-    if (status == LK_OK)
-        e->committed += e->pending;
-    else
-        lk_gallery_rollback(e->gallery);
-    if (status == LK_OK) e->photos_committed += e->photos_pending;
-    e->open = false;
-    e->pending = e->photos_pending = 0;
-    return status;
+static void waiting_drop(enrollment *e) {
+    for (size_t i = 0; i < e->wait_count; i++) {
+        free(e->waiting[i].name);
+        free(e->waiting[i].vector);
+    }
+    e->wait_count = 0;
 }
 
-/* `name`: of the photo, as the gallery will know it. */
-static lk_status enroll_add(enrollment *e, size_t photo, const char *name, const float *vector,
-                            lk_error *err) {
+static lk_status enroll_add(enrollment *e, const waiting *w, size_t *added, lk_error *err) {
     const char *person = e->options->person;
-    if (e->dataset) person = lk_dataset_person_name(e->dataset, lk_dataset_photo_person(e->dataset, photo));
+    if (e->dataset)
+        person = lk_dataset_person_name(e->dataset, lk_dataset_photo_person(e->dataset, w->photo));
     lk_error why = {0};
-    lk_status status = lk_gallery_add(e->gallery, person, name, vector, NULL, &why);
-    if (status == LK_OK) e->pending++;
+    lk_status status = lk_gallery_add(e->gallery, person, w->name, w->vector, NULL, &why);
+    if (status == LK_OK) ++*added;
     if (status == LK_INVALID) { /* a name that no gallery takes: said before anything was written */
-        cli_bad_say(&e->bad, CLI_BAD_NAME, e->photos[photo].path, "%s", why.message);
+        cli_bad_say(&e->bad, CLI_BAD_NAME, e->photos[w->photo].path, "%s", why.message);
         return LK_OK;
     }
     if (status != LK_OK && err) *err = why;
+    return status;
+}
+
+/* All that waits, as one. */
+static lk_status enroll_commit(enrollment *e, lk_error *err) {
+    if (!e->wait_count) return LK_OK;
+    size_t faces = 0, photos = 0;
+    lk_status status = lk_gallery_begin(e->gallery, err);
+    for (size_t i = 0; i < e->wait_count && status == LK_OK; i++) {
+        size_t before = faces;
+        status = enroll_add(e, &e->waiting[i], &faces, err);
+        bool same_photo = i > 0 && e->waiting[i - 1].photo == e->waiting[i].photo;
+        photos += faces > before && !same_photo;
+    }
+    if (status == LK_OK) status = lk_gallery_commit(e->gallery, err);
+    if (status == LK_OK) {
+        e->committed += faces;
+        e->photos_committed += photos;
+    } else {
+        lk_gallery_rollback(e->gallery);
+    }
+    waiting_drop(e);
     return status;
 }
 
@@ -139,41 +165,21 @@ static void tell_none(enrollment *e, const char *path, size_t found) {
 }
 
 /* A face that was told from others by its number carries it in the name of its photo. */
-static lk_status enroll_faces(enrollment *e, size_t photo, const cli_faces *faces, lk_error *err) {
-    const char *path = e->photos[photo].path;
-    cli_pick pick = e->options->pick;
-    bool numbered = faces->found > 1 && (pick == CLI_PICK_ALL || pick == CLI_PICK_NUMBER);
-    lk_status status = LK_OK;
-    size_t before = e->pending;
-    for (size_t i = 0; i < faces->count && status == LK_OK; i++) {
-        char *name = numbered ? cli_format("%s#%zu", path, faces->number[i] + 1) : cli_format("%s", path);
-        status = enroll_add(e, photo, name, faces->vectors + i * e->dim, err);
-        free(name);
-    }
-    e->photos_pending += e->pending > before;
-    return status;
-}
-
 static lk_status on_faces(void *context, size_t photo, const cli_faces *faces, lk_error *err) {
     enrollment *e = context;
     if (!faces) return LK_OK;
-    if (faces->count == 0) {
-        tell_none(e, e->photos[photo].path, faces->found);
-        return LK_OK;
+    const char *path = e->photos[photo].path;
+    cli_pick pick = e->options->pick;
+    bool numbered = faces->found > 1 && (pick == CLI_PICK_ALL || pick == CLI_PICK_NUMBER);
+    if (faces->count == 0) tell_none(e, path, faces->found);
+    for (size_t i = 0; i < faces->count; i++) {
+        waiting w = {.photo = photo, .vector = cli_alloc(e->dim, sizeof *w.vector)};
+        w.name = numbered ? cli_format("%s#%zu", path, faces->number[i] + 1) : cli_format("%s", path);
+        memcpy(w.vector, faces->vectors + i * e->dim, e->dim * sizeof *w.vector);
+        e->waiting = cli_grow(e->waiting, e->wait_count + 1, sizeof *e->waiting);
+        e->waiting[e->wait_count++] = w;
     }
-    if (!e->open) {
-        lk_status status = lk_gallery_begin(e->gallery, err);
-        if (status != LK_OK) return status;
-        e->open = true;
-    }
-    lk_status status = enroll_faces(e, photo, faces, err);
-    if (status != LK_OK) {
-        lk_gallery_rollback(e->gallery);
-        e->open = false;
-        e->pending = e->photos_pending = 0;
-        return status;
-    }
-    return e->pending >= TRANSACTION ? enroll_commit(e, err) : LK_OK;
+    return e->wait_count >= TRANSACTION ? enroll_commit(e, err) : LK_OK;
 }
 
 static int photos_open(enrollment *e, lk_error *err) {
@@ -195,7 +201,7 @@ static int photos_open(enrollment *e, lk_error *err) {
     e->count = o->sources.count;
     e->photos = cli_alloc(e->count, sizeof *e->photos);
     for (size_t i = 0; i < e->count; i++)
-        e->photos[i] = (cli_photo){o->sources.items[i].path, o->sources.items[i].crop};
+        e->photos[i] = (cli_photo){.path = o->sources.items[i].path, .crop = o->sources.items[i].crop};
     return CLI_OK;
 }
 
@@ -286,6 +292,8 @@ static int enroll(enroll_options *o) {
         code = enroll_all(&e, model, made);
         cli_usage_line(started);
     }
+    waiting_drop(&e);
+    free(e.waiting);
     lk_gallery_close(e.gallery);
     lk_model_free(model);
     lk_dataset_free(e.dataset);

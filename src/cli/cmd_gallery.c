@@ -23,14 +23,21 @@ static const action actions[] = {
     {"merge", gallery_merge, "enroll all of another gallery too"},
     {"export", gallery_export, "to a folder that any program can read"},
     {"import", gallery_import, "from such a folder"},
+    {"dedupe", gallery_dedupe, "people who were enrolled twice"},
+    {"audit", gallery_audit, "what was done with it, by whom, and what came back"},
 };
+static const action without = {"cluster", gallery_cluster,
+                               "the faces of a folder of photos, grouped into people"};
 enum { ACTIONS = sizeof actions / sizeof *actions };
 
 static void print_help(FILE *out) {
     fprintf(out, "Usage: likeness gallery GALLERY ACTION [OPTION...] ...\n"
                  "Look after a gallery.\n\n");
     for (size_t i = 0; i < ACTIONS; i++) fprintf(out, "  %-16s%s\n", actions[i].name, actions[i].summary);
-    fputs("\n  likeness gallery GALLERY ACTION --help    the options of an action\n", out);
+    fprintf(out,
+            "\n  likeness gallery GALLERY ACTION --help    the options of an action\n\n"
+            "Without a gallery, likeness gallery cluster FOLDER:\n\n  %-16s%s\n",
+            without.name, without.summary);
 }
 
 /* As argp says it. */
@@ -60,8 +67,18 @@ static void take_out(int *argc, char **argv, int at) {
     --*argc;
 }
 
+static int run_without(int argc, char **argv, int first) {
+    char *name = cli_format("likeness gallery %s", without.name);
+    take_out(&argc, argv, first);
+    argv[0] = name;
+    int code = without.run(NULL, argc, argv);
+    free(name);
+    return code;
+}
+
 int cmd_gallery(int argc, char **argv) {
     int gallery = word_at(argc, argv, 1), second = word_at(argc, argv, 2);
+    if (gallery && strcmp(argv[gallery], without.name) == 0) return run_without(argc, argv, gallery);
     for (int i = 1; i < argc && !second; i++)
         if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-?") == 0) {
             print_help(stdout);
@@ -102,43 +119,52 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
 }
 
 void gallery_words_read(gallery_words *w, const char *arguments, const char *doc, int argc, char **argv) {
-    static const struct argp_option options[] = {CLI_OPTION_JSON, CLI_OPTION_TSV, {0}};
+    static const struct argp_option options[] = {GALLERY_OPTIONS, {0}};
     const struct argp argp = {options, parse, arguments, doc, NULL, NULL, NULL};
     if (argp_parse(&argp, argc, argv, 0, NULL, w) != 0) exit(CLI_USAGE);
 }
 
 /* ---- results ---------------------------------------------------------------------------------------- */
 
+static void cell(cli_table *table, const json_t *value) {
+    if (json_is_string(value))
+        cli_table_cell(table, "%s", json_string_value(value));
+    else if (json_is_integer(value))
+        cli_table_cell(table, "%" JSON_INTEGER_FORMAT, json_integer_value(value));
+    else if (json_is_real(value))
+        cli_table_cell(table, "%.4f", json_real_value(value));
+    else
+        cli_table_cell(table, "NA");
+}
+
+void gallery_fields_print(cli_style style, json_t *fields) {
+    static const char *const two[] = {"field", "value"};
+    if (style == CLI_JSON) {
+        cli_json_print(stdout, fields);
+        return;
+    }
+    const char *key;
+    json_t *value;
+    cli_table *table = cli_table_new("ll", style == CLI_TSV ? two : NULL);
+    json_object_foreach(fields, key, value) {
+        cli_table_cell(table, "%s", key);
+        cell(table, value);
+    }
+    cli_table_print(table, style);
+    json_decref(fields);
+}
+
 void gallery_told(cli_style style, json_t *fields, const char *format, ...) {
     va_list args;
     va_start(args, format);
     char *text = NULL;
-    if (vasprintf(&text, format, args) < 0) text = cli_format("done");
+    if (vasprintf(&text, format, args) < 0) text = NULL;
     va_end(args);
-    if (style == CLI_JSON) {
-        cli_json_print(stdout, fields);
-    } else if (style == CLI_TSV) {
-        const char *titles[16], *key;
-        char columns[17] = "";
-        size_t count = 0;
-        json_t *value;
-        json_object_foreach(fields, key, value) {
-            columns[count] = 'l';
-            titles[count++] = key;
-        }
-        columns[count] = 0;
-        cli_table *table = cli_table_new(columns, titles);
-        json_object_foreach(fields, key, value) {
-            if (json_is_string(value))
-                cli_table_cell(table, "%s", json_string_value(value));
-            else
-                cli_table_cell(table, "%" JSON_INTEGER_FORMAT, json_integer_value(value));
-        }
-        cli_table_print(table, style);
+    if (style == CLI_TEXT) {
+        cli_say("%s", text ? text : "done");
         json_decref(fields);
     } else {
-        cli_say("%s", text);
-        json_decref(fields);
+        gallery_fields_print(style, fields);
     }
     free(text);
 }

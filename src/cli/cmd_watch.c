@@ -36,6 +36,7 @@ typedef struct watch_options {
     bool live;
     cli_compute compute;
     cli_style style;
+    cli_access access;
 } watch_options;
 
 enum { KEY_GALLERY = CLI_KEY_VERB, KEY_THUMBNAILS, KEY_FPS, KEY_GAP, KEY_RECONNECT, KEY_LIVE };
@@ -59,6 +60,7 @@ static const struct argp_option option_list[] = {
     {"thumbnails", KEY_THUMBNAILS, "DIR", 0, "Write the best view of each visitor as a JPEG", 0},
     {"reconnect", KEY_RECONNECT, "SECONDS", 0,
      "How long to try to reach a lost address or camera again; 0: not at all", 0},
+    CLI_OPTION_AUDIT,
     CLI_OPTIONS_LOOK("detect-size"),
     CLI_OPTION_JSON,
     CLI_OPTION_TSV,
@@ -96,6 +98,7 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
         return 0;
     default:
         if (cli_look_parse(&o->look, key, arg) == 0) return 0;
+        if (cli_access_parse(&o->access, key, arg, state) == 0) return 0;
         return cli_number_parse(numbers, key, arg, o, state);
     }
 }
@@ -113,6 +116,7 @@ typedef struct visitor {
 typedef struct watch {
     const watch_options *options;
     lk_gallery *gallery;
+    bool recorded; /* in the gallery's audit */
     lk_model *model;
     cli_finder *finder;
     lk_embedder *embedder;
@@ -133,7 +137,7 @@ static lk_status vectors_of(void *context, const size_t *faces, size_t count, fl
     lk_image **cut = cli_alloc(count, sizeof(lk_image *));
     lk_status status = LK_OK;
     for (size_t i = 0; i < count && status == LK_OK; i++)
-        status = cli_face_cut(w->model, w->frame.image, &w->faces[faces[i]], &cut[i], err);
+        status = lk_face_cut(w->model, w->frame.image, &w->faces[faces[i]], &cut[i], err);
     if (status == LK_OK)
         status = lk_embedder_embed(w->embedder, (const lk_image *const *)cut, count, &whole, vectors, err);
     for (size_t i = 0; i < count; i++) lk_image_free(cut[i]);
@@ -286,6 +290,19 @@ static lk_status thumbnail_save(const watch *w, const visitor *v, answer *a, lk_
     return status;
 }
 
+/* A film has no file of the face: the probe is known by the track's vector. */
+static lk_status record(const watch *w, const answer *a, lk_error *err) {
+    uint8_t probe[LK_PROBE_HASH_BYTES];
+    if (!w->recorded) return LK_OK;
+    lk_probe_hash(a->track->vector, (size_t)lk_model_dim(w->model) * sizeof *a->track->vector, probe);
+    const lk_gallery_event event = {.action = "watch",
+                                    .probe = probe,
+                                    .matches = &a->matches,
+                                    .threshold = w->threshold,
+                                    .known = a->known};
+    return lk_gallery_record(w->gallery, &event, 1, err);
+}
+
 /* Who the track shows. While it goes on, only what is sure is told: somebody known by some views, or nobody
  * known by as many as are kept. */
 static lk_status answer_track(watch *w, visitor *v, const lk_track *track, bool final, lk_error *err) {
@@ -294,7 +311,8 @@ static lk_status answer_track(watch *w, visitor *v, const lk_track *track, bool 
     if (status != LK_OK) return status;
     a.known = best(&a) && (double)best(&a)->cosine >= w->threshold;
     bool sure = final || track->view_count >= (a.known ? SURE_VIEWS : VIEWS);
-    if (sure && final) status = thumbnail_save(w, v, &a, err);
+    if (sure) status = record(w, &a, err);
+    if (sure && final && status == LK_OK) status = thumbnail_save(w, v, &a, err);
     if (sure && status == LK_OK) answer_print(w, &a);
     if (sure) v->told = true;
     if (final && status == LK_OK) *(a.known ? &w->known : &w->unknown) += 1;
@@ -317,7 +335,7 @@ static lk_status answer_ended(watch *w, lk_error *err) {
 
 static lk_status thumbnail_keep(watch *w, visitor *v, const lk_face *face, int slot, lk_error *err) {
     lk_image *image = NULL;
-    lk_status status = lk_image_crop(w->frame.image, cli_face_square(face, THUMBNAIL_ROOM), THUMBNAIL,
+    lk_status status = lk_image_crop(w->frame.image, lk_face_square(face, THUMBNAIL_ROOM), THUMBNAIL,
                                      THUMBNAIL, &image, err);
     if (status != LK_OK) return status;
     lk_image_free(v->thumbnails[slot]);
@@ -390,7 +408,7 @@ static lk_status tracker_open(watch *w, lk_error *err) {
 static int watch_open(watch *w, lk_error *err) {
     const watch_options *o = w->options;
     lk_gallery_info info;
-    lk_status status = lk_gallery_open(o->gallery, LK_GALLERY_READ_ONLY, &w->gallery, err);
+    lk_status status = cli_gallery_open_to_search(o->gallery, &o->access, &w->gallery, &w->recorded, err);
     if (status == LK_OK) status = lk_gallery_get_info(w->gallery, &info, err);
     if (status == LK_OK) status = cli_gallery_model(w->gallery, o->model, &w->model, err);
     if (status != LK_OK) return cli_fail(err);

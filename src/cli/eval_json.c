@@ -136,13 +136,13 @@ json_t *eval_json_comparison(const lk_comparison *c) {
     return object;
 }
 
-json_t *eval_json_calibration(const lk_calibration *c) {
+json_t *eval_json_calibration(const lk_reliability *c) {
     json_t *object = json_object(), *bins = json_array();
     json_object_set_new(object, "cllr", cli_json_real(c->cllr));
     json_object_set_new(object, "cllr_min", cli_json_real(c->cllr_min));
     json_object_set_new(object, "slope", cli_json_real(c->slope));
     json_object_set_new(object, "intercept", cli_json_real(c->intercept));
-    for (int i = 0; i < LK_CALIBRATION_BINS; i++) {
+    for (int i = 0; i < LK_RELIABILITY_BINS; i++) {
         json_t *bin = json_object();
         json_object_set_new(bin, "pairs", count_of(c->bin[i].pairs));
         json_object_set_new(bin, "predicted", cli_json_real(c->bin[i].pairs ? c->bin[i].predicted : NAN));

@@ -16,9 +16,9 @@ static lk_status unless_empty(lk_status status) {
 }
 
 static lk_status add_calibration(const eval_run *r, const lk_trial *trial, json_t *figures, lk_error *err) {
-    lk_calibration calibration;
+    lk_reliability calibration;
     lk_bootstrap bootstrap = bootstrap_of(r);
-    lk_status status = lk_calibration_measure(trial, &bootstrap, &calibration, err);
+    lk_status status = lk_reliability_measure(trial, &bootstrap, &calibration, err);
     if (status == LK_OK) json_object_set_new(figures, "calibration", eval_json_calibration(&calibration));
     return unless_empty(status);
 }
@@ -172,7 +172,7 @@ lk_status eval_verify(const eval_run *r, eval_model *m, lk_error *err) {
     if (asked) {
         status = add_own(r, m, &trial, err);
         if (status == LK_OK) status = add_calibration(r, &trial, m->figures, err);
-        if (status == LK_OK) status = add_reject(r, &trial, &v, m->figures, err);
+        if (status == LK_OK && !m->damage_text) status = add_reject(r, &trial, &v, m->figures, err);
         if (status == LK_OK) status = add_groups(r, m, &trial, &v, err);
         if (status == LK_OK) status = add_mistakes(r, &trial, m->figures, err);
         lk_verification_free(&v);
@@ -202,7 +202,7 @@ static lk_status compare(const eval_run *r, const eval_model *from, const eval_m
 lk_status eval_compare(const eval_run *r, lk_error *err) {
     lk_status status = LK_OK;
     if (!r->options->pairs && !r->options->all_pairs.count) return LK_OK;
-    for (size_t i = 0; i < r->options->model_count; i++) {
+    for (size_t i = 0; i < r->model_count; i++) {
         json_t *list = json_array();
         for (size_t k = 0; k < i && status == LK_OK; k++)
             status = compare(r, &r->models[k], &r->models[i], list, err);

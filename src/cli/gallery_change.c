@@ -18,7 +18,7 @@ int gallery_rename(const char *path, int argc, char **argv) {
         argc, argv);
     lk_gallery *gallery = NULL;
     lk_error err;
-    lk_status status = lk_gallery_open(path, 0, &gallery, &err);
+    lk_status status = cli_gallery_open(path, true, &w.access, &gallery, &err);
     if (status == LK_OK) status = lk_gallery_rename(gallery, w.words[0], w.words[1], &err);
     if (status == LK_OK)
         gallery_told(
@@ -34,7 +34,7 @@ int gallery_remove(const char *path, int argc, char **argv) {
     lk_gallery *gallery = NULL;
     lk_error err;
     size_t photos = 0;
-    lk_status status = lk_gallery_open(path, 0, &gallery, &err);
+    lk_status status = cli_gallery_open(path, true, &w.access, &gallery, &err);
     if (status == LK_OK) status = lk_gallery_remove(gallery, w.words[0], &photos, &err);
     if (status == LK_OK) {
         char *count = gallery_count(photos, "photo", "photos");
@@ -62,7 +62,7 @@ int gallery_remove_photo(const char *path, int argc, char **argv) {
     }
     lk_gallery *gallery = NULL;
     lk_error err;
-    lk_status status = lk_gallery_open(path, 0, &gallery, &err);
+    lk_status status = cli_gallery_open(path, true, &w.access, &gallery, &err);
     if (status == LK_OK) status = lk_gallery_remove_photo(gallery, id, &err);
     if (status == LK_OK)
         gallery_told(w.style, json_pack("{s:I}", "removed", (json_int_t)id), "%s: removed photo %lld", path,
@@ -81,7 +81,7 @@ int gallery_merge_people(const char *path, int argc, char **argv) {
     lk_gallery *gallery = NULL;
     lk_error err;
     size_t photos = 0, others = (size_t)w.count - 1;
-    lk_status status = lk_gallery_open(path, 0, &gallery, &err);
+    lk_status status = cli_gallery_open(path, true, &w.access, &gallery, &err);
     if (status == LK_OK)
         status = lk_gallery_merge_people(gallery, w.words[0], w.words + 1, others, &photos, &err);
     if (status == LK_OK) {

@@ -27,10 +27,7 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
 
 int gallery_export(const char *path, int argc, char **argv) {
     static const struct argp_option options[] = {
-        {"no-crops", KEY_NO_CROPS, 0, 0, "Leave out the crops that are kept", 0},
-        CLI_OPTION_JSON,
-        CLI_OPTION_TSV,
-        {0}};
+        {"no-crops", KEY_NO_CROPS, 0, 0, "Leave out the crops that are kept", 0}, GALLERY_OPTIONS, {0}};
     static const struct argp argp = {
         options,
         parse,
@@ -46,9 +43,12 @@ int gallery_export(const char *path, int argc, char **argv) {
     lk_gallery_info info;
     lk_error err;
     double started = cli_seconds();
+    const lk_gallery_event event = {.action = "export", .threshold = (double)NAN};
+    bool recorded = false;
     lk_export_options how = {.crops = !o.no_crops, .progress = gallery_progress, .context = &started};
     cli_catch_signals();
-    lk_status status = lk_gallery_open(path, LK_GALLERY_READ_ONLY, &gallery, &err);
+    lk_status status = cli_gallery_open_to_search(path, &o.w.access, &gallery, &recorded, &err);
+    if (status == LK_OK && recorded) status = lk_gallery_record(gallery, &event, 1, &err);
     if (status == LK_OK) status = lk_gallery_export(gallery, o.w.words[0], &how, &info, &err);
     lk_gallery_close(gallery);
     if (status != LK_OK) return cli_fail(&err);
@@ -108,8 +108,7 @@ int gallery_import(const char *path, int argc, char **argv) {
     static const struct argp_option options[] = {
         {"model", CLI_KEY_MODEL, "MODEL", 0,
          "The model that made the vectors, where they do not say so or the gallery is new", 0},
-        CLI_OPTION_JSON,
-        CLI_OPTION_TSV,
+        GALLERY_OPTIONS,
         {0}};
     static const struct argp argp = {
         options,
@@ -131,7 +130,7 @@ int gallery_import(const char *path, int argc, char **argv) {
     cli_catch_signals();
     lk_status status = lk_export_get_info(o.w.words[0], &exported, &err);
     if (status == LK_OK) {
-        status = lk_gallery_open(path, 0, &gallery, &err);
+        status = cli_gallery_open(path, true, &o.w.access, &gallery, &err);
         if (status == LK_OK) {
             status = check_model(gallery, &o, &err);
         } else if (status == LK_NOT_FOUND) {
@@ -160,8 +159,7 @@ int gallery_merge(const char *path, int argc, char **argv) {
     static const struct argp_option options[] = {
         {"rename", KEY_RENAME, 0, 0,
          "People of the same name are not the same: those who come are called NAME (2) and so on", 0},
-        CLI_OPTION_JSON,
-        CLI_OPTION_TSV,
+        GALLERY_OPTIONS,
         {0}};
     static const struct argp argp = {
         options,
@@ -180,8 +178,8 @@ int gallery_merge(const char *path, int argc, char **argv) {
     double started = cli_seconds();
     lk_merge_options how = {.rename = o.rename, .progress = gallery_progress, .context = &started};
     cli_catch_signals();
-    lk_status status = lk_gallery_open(path, 0, &into, &err);
-    if (status == LK_OK) status = lk_gallery_open(o.w.words[0], LK_GALLERY_READ_ONLY, &from, &err);
+    lk_status status = cli_gallery_open(path, true, &o.w.access, &into, &err);
+    if (status == LK_OK) status = cli_gallery_open(o.w.words[0], false, &o.w.access, &from, &err);
     if (status == LK_OK) status = lk_gallery_merge(into, from, &how, &m, &err);
     lk_gallery_close(from);
     lk_gallery_close(into);

@@ -2,11 +2,8 @@
 #include "gallery.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
-
-static lk_status open_to_read(const char *path, lk_gallery **out, lk_error *err) {
-    return lk_gallery_open(path, LK_GALLERY_READ_ONLY, out, err);
-}
 
 /* ---- list ----------------------------------------------------------------------------------------- */
 
@@ -41,11 +38,11 @@ int gallery_list(const char *path, int argc, char **argv) {
     lk_gallery *gallery = NULL;
     lk_error err;
     rows r = {.style = w.style};
-    if (r.style != CLI_JSON) r.table = cli_table_new("lrl", titles);
-    lk_status status = open_to_read(path, &gallery, &err);
-    if (status == LK_OK) status = lk_gallery_each_person(gallery, list_person, &r, &err);
-    if (r.table) {
-        if (status == LK_OK) cli_table_print(r.table, r.style);
+    lk_status status = cli_gallery_open(path, false, &w.access, &gallery, &err);
+    if (status == LK_OK) {
+        if (r.style != CLI_JSON) r.table = cli_table_new("lrl", titles);
+        status = lk_gallery_each_person(gallery, list_person, &r, &err);
+        if (r.table) cli_table_print(r.table, r.style);
     }
     lk_gallery_close(gallery);
     return status == LK_OK ? CLI_OK : cli_fail(&err);
@@ -92,17 +89,20 @@ int gallery_show(const char *path, int argc, char **argv) {
     lk_gallery *gallery = NULL;
     lk_error err;
     rows r = {.style = w.style};
-    if (r.style != CLI_JSON) r.table = cli_table_new("rllrrl", titles);
-    lk_status status = open_to_read(path, &gallery, &err);
-    if (status == LK_OK) status = lk_gallery_each_photo(gallery, w.words[0], show_photo, &r, &err);
+    lk_status status = cli_gallery_open(path, false, &w.access, &gallery, &err);
+    if (status == LK_OK) {
+        if (r.style != CLI_JSON) r.table = cli_table_new("rllrrl", titles);
+        status = lk_gallery_each_photo(gallery, w.words[0], show_photo, &r, &err);
+        if (r.table && r.count)
+            cli_table_print(r.table, r.style);
+        else
+            free(r.table); /* it has no cells */
+    }
     lk_gallery_close(gallery);
     if (status != LK_OK) return cli_fail(&err);
-    if (!r.count) {
-        cli_say("%s: nobody is called \"%s\"", path, w.words[0]);
-        return CLI_INPUT;
-    }
-    if (r.table) cli_table_print(r.table, r.style);
-    return CLI_OK;
+    if (r.count) return CLI_OK;
+    cli_say("%s: nobody is called \"%s\"", path, w.words[0]);
+    return CLI_INPUT;
 }
 
 /* ---- info ----------------------------------------------------------------------------------------- */
@@ -116,6 +116,9 @@ static void info_json(const lk_gallery_info *in) {
     json_object_set_new(row, "model", cli_json_text(in->model_path));
     json_object_set_new(row, "fingerprint", cli_json_text(in->fingerprint));
     json_object_set_new(row, "created", cli_json_text(in->created));
+    json_object_set_new(row, "encrypted", json_boolean(in->encrypted));
+    json_object_set_new(row, "audit_rows", json_integer(in->audit_rows));
+    json_object_set_new(row, "audit_head", cli_json_text(in->audit_head));
     cli_json_print(stdout, row);
 }
 
@@ -130,7 +133,7 @@ int gallery_info(const char *path, int argc, char **argv) {
     lk_gallery *gallery = NULL;
     lk_gallery_info in;
     lk_error err;
-    lk_status status = open_to_read(path, &gallery, &err);
+    lk_status status = cli_gallery_open(path, false, &w.access, &gallery, &err);
     if (status == LK_OK) status = lk_gallery_get_info(gallery, &in, &err);
     lk_gallery_close(gallery);
     if (status != LK_OK) return cli_fail(&err);
@@ -156,6 +159,12 @@ int gallery_info(const char *path, int argc, char **argv) {
     cli_table_cell(table, "%s", in.fingerprint);
     cli_table_cell(table, "created");
     cli_table_cell(table, "%s", in.created);
+    cli_table_cell(table, "encrypted");
+    cli_table_cell(table, "%s", in.encrypted ? "yes" : "no");
+    cli_table_cell(table, "audit rows");
+    cli_table_cell(table, "%lld", (long long)in.audit_rows);
+    cli_table_cell(table, "audit head");
+    cli_table_cell(table, "%s", in.audit_head);
     cli_table_print(table, w.style);
     return CLI_OK;
 }

@@ -89,6 +89,45 @@ static size_t pick(const cli_embedding *e, const outcome *o, int width, int heig
     return found > 0;
 }
 
+/* ---- damage --------------------------------------------------------------------------------------- */
+
+static void replace(lk_image **image, lk_image *by) {
+    lk_image_free(*image);
+    *image = by;
+}
+
+/* Of the photo, whatever is found in it afterwards. */
+static lk_status photo_damage(const run *r, int worker, size_t photo, lk_image **image, lk_error *err) {
+    const lk_damage *damage = &r->e->photos[photo].damage;
+    lk_face *faces = NULL;
+    lk_image *worse = NULL;
+    size_t count = 0;
+    lk_status status = LK_OK;
+    if (damage->kind == LK_DAMAGE_NONE || damage->kind == LK_DAMAGE_PIXELS) return LK_OK;
+    if (r->plans[photo].find) status = cli_finder_find(r->finder, worker, *image, &faces, &count, err);
+    if (status == LK_OK) {
+        const lk_face *face =
+            count ? &faces[cli_face_central(faces, count, lk_image_width(*image), lk_image_height(*image))]
+                  : NULL;
+        status = lk_damage_photo(damage, *image, face, &worse, err);
+    }
+    if (status == LK_OK) replace(image, worse);
+    free(faces);
+    return status;
+}
+
+/* Of a face that was cut out. */
+static lk_status crop_damage(const run *r, size_t photo, lk_image **crop, lk_error *err) {
+    const lk_damage *damage = &r->e->photos[photo].damage;
+    lk_image *worse = NULL;
+    if (damage->kind != LK_DAMAGE_PIXELS) return LK_OK;
+    lk_status status = lk_damage_photo(damage, *crop, NULL, &worse, err);
+    if (status == LK_OK) replace(crop, worse);
+    return status;
+}
+
+/* ---- one photo ------------------------------------------------------------------------------------ */
+
 /* Fills the outcome but for its vectors; crops (count) of what is to be embedded, to be freed. */
 static lk_status photo_crops(const run *r, int worker, size_t photo, const lk_image *image, outcome *o,
                              lk_image ***crops) {
@@ -106,13 +145,17 @@ static lk_status photo_crops(const run *r, int worker, size_t photo, const lk_im
     o->faces.whole = !what->find || (r->e->pick == CLI_PICK_CENTRAL && o->faces.found == 0);
     if (o->faces.whole) count = 1;
     *crops = cli_alloc(count, sizeof **crops);
-    if (o->faces.whole) return crop_whole(r, image, path, what, *crops, &o->why);
+    if (o->faces.whole) {
+        status = crop_whole(r, image, path, what, *crops, &o->why);
+        return status == LK_OK ? crop_damage(r, photo, *crops, &o->why) : status;
+    }
     o->number = cli_alloc(count, sizeof *o->number);
     o->faces.number = o->number;
     for (size_t i = 0; i < count && status == LK_OK; i++) {
-        status = cli_face_cut(r->e->model, image, &o->found[first + i], *crops + i, &o->why);
+        status = lk_face_cut(r->e->model, image, &o->found[first + i], *crops + i, &o->why);
         o->number[i] = first + i;
         o->faces.count += status == LK_OK; /* here: crops made, to be freed on failure too */
+        if (status == LK_OK) status = crop_damage(r, photo, *crops + i, &o->why);
     }
     return status;
 }
@@ -121,6 +164,7 @@ static void photo_work(const run *r, int worker, size_t photo, outcome *o, lk_im
     lk_image *image = NULL;
     o->status = lk_image_load(r->e->photos[photo].path, &image, &o->why);
     if (r->e->seen) r->e->seen(r->e->context, photo, image, &o->why);
+    if (o->status == LK_OK) o->status = photo_damage(r, worker, photo, &image, &o->why);
     if (o->status == LK_OK) o->status = photo_crops(r, worker, photo, image, o, crops);
     if (o->status == LK_OK && o->faces.whole) o->faces.count = 1;
     lk_image_free(image);
@@ -181,7 +225,10 @@ static lk_status photo_done(const run *r, size_t photo, const outcome *o, lk_err
         if (err) *err = o->why;
         return o->status;
     }
-    cli_bad_add(e->bad, e->photos[photo].path, &o->why);
+    if (o->why.status == LK_EMPTY) /* damage that needs one */
+        cli_bad_say(e->bad, CLI_NO_FACE, e->photos[photo].path, "%s", o->why.message);
+    else
+        cli_bad_add(e->bad, e->photos[photo].path, &o->why);
     return e->fn(e->context, photo, NULL, err);
 }
 

@@ -35,7 +35,7 @@ static const char VIEW[] = "1.05 0.1";
 static const char SOURCE[] =
     "dlib's face recognition ResNet (Davis King, 2017), from face_recognition_model of npm's "
     "@vladmandic/face-api";
-static const double THRESHOLD = 0.9;
+static const double THRESHOLD = 0.9075;
 
 /* ---- arrays -------------------------------------------------------------------------------------- */
 

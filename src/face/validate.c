@@ -26,6 +26,8 @@ struct lk__validation {
     float *cosine; /* (pairs): of the last measurement */
     int *same;     /* (pairs) */
     bool measured;
+    float *vectors; /* (photos, dim): of the last measurement */
+    int dim;
 };
 
 static lk_status read_person(lk__validation *v, const lk_dataset *dataset, size_t person,
@@ -108,6 +110,7 @@ void lk__validation_free(lk__validation *v) {
     free(v->pair);
     free(v->cosine);
     free(v->same);
+    free(v->vectors);
     free(v);
 }
 
@@ -156,12 +159,26 @@ lk_status lk__validation_measure(lk__validation *v, lk_embedder *embedder, doubl
             v->same[i] = v->pair[i].same;
         }
         v->measured = true;
+        free(v->vectors);
+        v->vectors = vectors;
+        v->dim = (int)dim;
+        vectors = NULL;
         qsort(scores, v->pairs, sizeof *scores, by_cosine);
         best_threshold(scores, v->pairs, accuracy, threshold);
     }
     free(vectors);
     free(scores);
     return status;
+}
+
+lk_status lk__validation_calibrate(const lk__validation *v, const lk_train_options *o, char **out,
+                                   lk_error *err) {
+    *out = NULL;
+    if (!v || !v->vectors || !o->calibrate) return LK_OK;
+    lk_calibration calibration;
+    lk_status status = o->calibrate(v->vectors, v->person, v->photos, v->dim, &calibration, err);
+    if (status == LK_OK) status = lk__calibration_text(&calibration, out, err);
+    return status == LK_EMPTY || status == LK_INVALID ? LK_OK : status;
 }
 
 size_t lk__validation_scores(const lk__validation *v, const float **cosine, const int **same) {

@@ -1,24 +1,27 @@
 /* codes.c: rows and probes to codes, and what that may hide.
  *
- * The bound. A row x (norm at most 1.001) is kept as x = c s + r: whole numbers c from -8 to 7, the block's scale
- * s = 1 / per_scale, and a rest r of which the block keeps the largest norm, `error`. A probe q (norm at most
- * 1.001) is q = b t + e: whole numbers b from -127 to 127, t = 1 / per_scale, a rest e whose norm is known. Then
+ * The bound. A row x (norm at most 1.001) is kept as x = c s + r: whole numbers c from -8 to 7, the block's
+ * scale s = 1 / per_scale, and a rest r of which the block keeps the largest norm, `error`. A probe q (norm
+ * at most 1.001) is q = b t + e: whole numbers b from -127 to 127, t = 1 / per_scale, a rest e whose norm is
+ * known. Then
  *
  *     x . q  =  x . e  +  x . (b t)  =  x . e  +  s t (c . b)  +  r . (b t)
  *
- * and by Cauchy and Schwarz | x . q  -  s t (c . b) |  <=  1.001 |e|  +  error |b t|. The middle product is one of
- * whole numbers, so it has no error at all, whatever the processor.
+ * and by Cauchy and Schwarz | x . q  -  s t (c . b) |  <=  1.001 |e|  +  error |b t|. The middle product is
+ * one of whole numbers, so it has no error at all, whatever the processor.
  *
- * That is x . q as it is in mathematics; a search ranks by what dot.c makes of it in floats. A product and each
- * of the at most stride / 32 + 6 additions that it goes through rounds by at most u = 2^-24 of itself, so
+ * That is x . q as it is in mathematics; a search ranks by what dot.c makes of it in floats. A product and
+ * each of the at most stride / 32 + 6 additions that it goes through rounds by at most u = 2^-24 of itself,
+ * so
  *
- *     | dot(x, q)  -  x . q |  <=  ((1 + u)^(stride / 32 + 7) - 1) sum |x_i q_i|  <  (stride / 32 + 8) u 1.0021
+ *     | dot(x, q)  -  x . q |  <=  ((1 + u)^(stride / 32 + 7) - 1) sum |x_i q_i|  <  (stride / 32 + 8)
+ * u 1.0021
  *
- * (Higham, Accuracy and Stability of Numerical Algorithms, 2002, 3.1; sum |x_i q_i| <= |x| |q|; the exponent is at
- * most 2056, so its square terms hide in the 8 for 7); products that underflow lose less than 2^-149 each.
- * What lk__code_estimate, _reach and _limit themselves round is at most 6 u of numbers below 4: 1.5e-6. ROUNDING
- * covers both of the last. `error` and |e| are worked out in f64, where their own errors are below 1e-9 of them,
- * and rounded up by UP. */
+ * (Higham, Accuracy and Stability of Numerical Algorithms, 2002, 3.1; sum |x_i q_i| <= |x| |q|; the exponent
+ * is at most 2056, so its square terms hide in the 8 for 7); products that underflow lose less than 2^-149
+ * each. What estimates, lk__code_reach and lk__code_limit themselves round is at most 6 u of numbers below
+ * 4: 1.5e-6. ROUNDING covers both of the last. `error` and |e| are worked out in f64, where their own errors
+ * are below 1e-9 of them, and rounded up by UP. */
 #include "gallery/codes.h"
 
 #include <math.h>
@@ -64,7 +67,8 @@ CLONES static float rest_of(const float *rows, size_t count, size_t stride, int 
     return worst;
 }
 
-/* Normal numbers want steps of a third of their deviation (Max 1960), rows with a few large ones want more. */
+/* Normal numbers want steps of a third of their deviation (Max 1960), rows with a few large ones want more.
+ */
 static float choose_scale(const float *rows, size_t count, size_t stride, int dim) {
     float most = 0, squares = 0;
     for (size_t r = 0; r < count; r++)
@@ -74,7 +78,7 @@ static float choose_scale(const float *rows, size_t count, size_t stride, int di
             squares += x * x;
         }
     float deviation = sqrtf(squares / ((float)count * (float)dim)), best = most / 7, least = INFINITY;
-    for (float step = 0.35f; deviation > 0; step *= 1.5f) {
+    for (float step = 0.35f; deviation > 0; step *= step < 0.5f ? 1.1f : 1.5f) {
         float scale = fminf(step * deviation, most / 7);
         float rest = rest_of(rows, count, stride, dim, scale);
         if (rest >= least) break;
@@ -105,11 +109,16 @@ void lk__code_block(const float *rows, size_t count, size_t stride, int dim, uin
                     lk__code_bound *bound) {
     float scale = count > 0 ? choose_scale(rows, count, stride, dim) : 0;
     float per_scale = scale > 1e-30f ? 1 / scale : 1; /* else: rows of zeros */
-    double worst = 0;
+    double rest[LK__CODE_ROWS] = {0}, worst = 0;
     memset(block, 0x88, lk__code_bytes(lk__code_groups(dim)));
-    for (size_t r = 0; r < count; r++)
-        worst = fmax(worst, encode(rows + r * stride, dim, per_scale, block + 4 * r));
-    *bound = (lk__code_bound){per_scale, (float)(sqrt(worst) * UP)};
+    for (size_t r = 0; r < count; r++) {
+        rest[r] = sqrt(encode(rows + r * stride, dim, per_scale, block + 4 * r));
+        worst = fmax(worst, rest[r]);
+    }
+    bound->per_scale = per_scale;
+    bound->error = (float)(worst * UP);
+    for (size_t r = 0; r < LK__CODE_ROWS; r++)
+        bound->shares[r] = (uint8_t)(worst > 0 ? fmin(255, ceil(rest[r] / worst * 255)) : 0);
 }
 
 /* Whole numbers to the bytes; 0: a sum over codes might not fit into 16 bits (codes_avx2.c). */
@@ -139,9 +148,9 @@ void lk__code_probe_make(const float *probe, int dim, int8_t *bytes, lk__code_pr
         rest += e * e;
         sums[i / 2 % 2] += bytes[i];
     }
-    *out = (lk__code_probe){per_scale, (float)(sqrt(norm) * UP),
-                            (float)(NORM_MOST * sqrt(rest) * UP + ROUNDING +
-                                    ((double)stride / 32 + 8) * 1.0021 * 0x1p-24)};
+    *out = (lk__code_probe){
+        per_scale, (float)(sqrt(norm) * UP),
+        (float)(NORM_MOST * sqrt(rest) * UP + ROUNDING + ((double)stride / 32 + 8) * 1.0021 * 0x1p-24)};
     int32_t centre = -8 * (sums[0] + sums[1]);
     int16_t halves[2] = {(int16_t)(-8 * sums[0]), (int16_t)(-8 * sums[1])};
     memcpy(bytes + groups * 8, &centre, sizeof centre);

@@ -1,8 +1,8 @@
 /* codes_avx2.c: codes times bytes for processors with AVX2.
  *
- * vpmaddubsw multiplies unsigned codes with signed bytes and adds pairs to 16 bits; those are added up in 16 bits
- * too, modulo 2^16. lk__code_probe_make sees to it that the sum over codes less 8 fits into 16 bits, so it is
- * right however often a sum on the way has gone round. */
+ * vpmaddubsw multiplies unsigned codes with signed bytes and adds pairs to 16 bits; those are added up in 16
+ * bits too, modulo 2^16. lk__code_probe_make sees to it that the sum over codes less 8 fits into 16 bits, so
+ * it is right however often a sum on the way has gone round. */
 #include "gallery/codes.h"
 
 #if defined(__x86_64__)
@@ -23,8 +23,8 @@ INLINE __m256i spread(const int8_t *at) {
     return _mm256_set1_epi32(four);
 }
 
-/* sum += the pairs of 4 codes x 4 bytes in each lane, 16 bits a pair. The addition by hand, because GCC gives each
- * new value of a sum a register of its own and then keeps half of the sums in memory. */
+/* sum += the pairs of 4 codes x 4 bytes in each lane, 16 bits a pair. The addition by hand, because GCC gives
+ * each new value of a sum a register of its own and then keeps half of the sums in memory. */
 INLINE __m256i multiply(__m256i sum, __m256i codes, __m256i bytes) {
     __m256i pairs = _mm256_maddubs_epi16(codes, bytes);
     __asm__("vpaddw %1, %0, %0" : "+x"(sum) : "x"(pairs));
@@ -74,7 +74,8 @@ AVX2 static void unpack(const uint8_t *codes, size_t groups, uint8_t *bytes) {
 AVX2 static void many(const uint8_t *bytes, size_t groups, const int8_t *probes, const int32_t *limits,
                       int32_t *dots, uint16_t *hits) {
     const size_t stride = lk__code_probe_bytes(groups);
-    for (size_t b = 0; b < LK__CODE_BLOCKS; b++, limits += LK__CODE_PROBES_ROOM, hits += LK__CODE_PROBES_ROOM) {
+    for (size_t b = 0; b < LK__CODE_BLOCKS;
+         b++, limits += LK__CODE_PROBES_ROOM, hits += LK__CODE_PROBES_ROOM) {
         __m256i sum[LK__CODE_PROBES][2];
         const int8_t *quad = probes;
         for (int p = 0; p < LK__CODE_PROBES; p++) sum[p][0] = sum[p][1] = _mm256_setzero_si256();
@@ -89,7 +90,8 @@ AVX2 static void many(const uint8_t *bytes, size_t groups, const int8_t *probes,
         }
 #pragma GCC unroll 6
         for (size_t p = 0; p < LK__CODE_PROBES; p++, dots += 16) {
-            __m256i centre = spread(probes + p * stride + groups * 8 + 4), limit = _mm256_set1_epi32(limits[p]);
+            __m256i centre = spread(probes + p * stride + groups * 8 + 4),
+                    limit = _mm256_set1_epi32(limits[p]);
             unsigned hit0 = finish(sum[p][0], centre, limit, dots);
             unsigned hit1 = finish(sum[p][1], centre, limit, dots + 8);
             hits[p] = (uint16_t)(hit0 | hit1 << 8);

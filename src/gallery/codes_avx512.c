@@ -1,8 +1,8 @@
-/* codes_avx512.c: codes times bytes for processors with AVX-512 and its byte products (VNNI): vpdpbusd adds the
- * four products of every lane to its 32 bits.
+/* codes_avx512.c: codes times bytes for processors with AVX-512 and its byte products (VNNI): vpdpbusd adds
+ * the four products of every lane to its 32 bits.
  *
- * The test includes this file once more over emulated instructions (SIMDe), so that it is also tested where the
- * processor has none of them; hence LK_EMULATED. */
+ * The test includes this file once more over emulated instructions (SIMDe), so that it is also tested where
+ * the processor has none of them; hence LK_EMULATED. */
 #include "gallery/codes.h"
 
 #if defined(__x86_64__)

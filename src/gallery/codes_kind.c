@@ -66,8 +66,7 @@ const lk__code_kernels *lk__code_kind(int kind) {
     if (kind == LK__CODE_PLAIN) return &lk__code_plain;
 #if defined(__x86_64__)
     if (kind == LK__CODE_AVX2 && __builtin_cpu_supports("avx2")) return &lk__code_avx2;
-    if (kind == LK__CODE_AVX512 && __builtin_cpu_supports("avx512bw") &&
-        __builtin_cpu_supports("avx512vnni"))
+    if (kind == LK__CODE_AVX512 && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vnni"))
         return &lk__code_avx512;
 #endif
     return NULL;

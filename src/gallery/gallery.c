@@ -5,46 +5,80 @@
 #include "gallery/gallery.h"
 
 #include <math.h>
+#include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
 
+enum { PAGE = 256 };
+
 /* ---- the handle ---------------------------------------------------------------------------------- */
 
-static lk_status wrap(const char *path, lk__store *store, lk_gallery **out, lk_error *err) {
-    lk_gallery *g = calloc(1, sizeof *g);
+static lk_status check_key(const lk__store *store, const uint8_t *key, lk_error *err) {
+    if (!store->info.encrypted) return LK_OK;
+    if (!key)
+        return lk__fail(err, LK_MISMATCH, "%s: the gallery is encrypted, and no key was given", store->name);
+    if (lk__seal_check_fits(key, store->seal_check)) return LK_OK;
+    return lk__fail(err, LK_MISMATCH, "%s: the gallery is encrypted with another key than the one given",
+                    store->name);
+}
+
+static lk_status wrap(lk__store *store, const uint8_t *key, lk_gallery **out, lk_error *err) {
+    lk_status status = check_key(store, key, err);
+    lk_gallery *g = status == LK_OK ? calloc(1, sizeof *g) : NULL;
     if (!g || !(g->path = strdup(store->name)) || lk__index_new(store->info.dim, &g->index, err) != LK_OK ||
         pthread_mutex_init(&g->lock, NULL) != 0) {
         if (g) lk__index_free(g->index);
         if (g) free(g->path);
         free(g);
         store->ops->close(store);
-        return lk__fail_memory(err, sizeof *g, path);
+        return status == LK_OK ? lk__fail_memory(err, sizeof *g, "a gallery") : status;
     }
     pthread_mutex_init(&g->follow, NULL); /* as the one above: it takes no memory here */
     g->store = store;
     g->info = store->info;
-    *out = g;
-    return LK_OK;
+    if (g->info.encrypted) memcpy(g->key, key, sizeof g->key);
+    lk__audit_who(g->who);
+    status = store->read_only ? LK_OK : lk__audit_begin(g, err);
+    if (status == LK_OK)
+        *out = g;
+    else
+        lk_gallery_close(g);
+    return status;
+}
+
+lk_status lk_gallery_create_with(const char *path, const lk_vector_kind *kind,
+                                 const lk_gallery_options *options, lk_gallery **out, lk_error *err) {
+    lk__store *store = NULL;
+    uint8_t check[LK__SEAL_CHECK];
+    if (options->key) lk__seal_check_new(options->key, check);
+    lk_status status = lk__store_create(path, kind, options->key ? check : NULL, &store, err);
+    return status == LK_OK ? wrap(store, options->key, out, err) : status;
+}
+
+lk_status lk_gallery_open_with(const char *path, const lk_gallery_options *options, lk_gallery **out,
+                               lk_error *err) {
+    lk__store *store = NULL;
+    lk_status status = lk__store_open(path, (options->flags & LK_GALLERY_READ_ONLY) != 0, &store, err);
+    return status == LK_OK ? wrap(store, options->key, out, err) : status;
 }
 
 lk_status lk_gallery_create(const char *path, const lk_vector_kind *kind, lk_gallery **out, lk_error *err) {
-    lk__store *store = NULL;
-    lk_status status = lk__store_create(path, kind, &store, err);
-    return status == LK_OK ? wrap(path, store, out, err) : status;
+    return lk_gallery_create_with(path, kind, &(lk_gallery_options){.key = NULL}, out, err);
 }
 
 lk_status lk_gallery_open(const char *path, int flags, lk_gallery **out, lk_error *err) {
-    lk__store *store = NULL;
-    lk_status status = lk__store_open(path, (flags & LK_GALLERY_READ_ONLY) != 0, &store, err);
-    return status == LK_OK ? wrap(path, store, out, err) : status;
+    return lk_gallery_open_with(path, &(lk_gallery_options){.flags = flags}, out, err);
 }
 
 void lk_gallery_close(lk_gallery *g) {
     if (!g) return;
+    lk_gallery_rollback(g);
+    lk__beside_save(g);
     g->store->ops->close(g->store);
     lk__index_free(g->index);
     pthread_mutex_destroy(&g->follow);
     pthread_mutex_destroy(&g->lock);
+    sodium_memzero(g->key, sizeof g->key);
     free(g->path);
     free(g);
 }
@@ -72,16 +106,17 @@ static lk_status writable(const lk_gallery *g, lk_error *err) {
     return LK_OK;
 }
 
-static lk_status change_begin(lk_gallery *g, lk_error *err) {
+lk_status lk__change_begin(lk_gallery *g, lk_error *err) {
     const lk__store_ops *ops = g->store->ops;
     lk_status status = writable(g, err);
     if (status != LK_OK) return status;
     return g->in_transaction ? ops->mark(g->store, err) : ops->begin(g->store, err);
 }
 
-static lk_status change_end(lk_gallery *g, lk_status status, lk_error *err) {
+lk_status lk__change_end(lk_gallery *g, lk_status status, lk_error *err) {
     const lk__store_ops *ops = g->store->ops;
     if (status == LK_OK) status = g->in_transaction ? ops->keep(g->store, err) : ops->commit(g->store, err);
+    if (status == LK_OK && !g->in_transaction) lk__beside_erase(g);
     if (status != LK_OK && ops->in_transaction(g->store)) {
         if (g->in_transaction)
             ops->undo(g->store);
@@ -110,6 +145,7 @@ lk_status lk_gallery_commit(lk_gallery *g, lk_error *err) {
     if (status == LK_OK) status = g->store->ops->commit(g->store, err);
     if (status != LK_OK && g->in_transaction) g->store->ops->rollback(g->store);
     g->in_transaction = false;
+    if (status == LK_OK) lk__beside_erase(g);
     pthread_mutex_unlock(&g->lock);
     return status;
 }
@@ -161,6 +197,45 @@ static lk_status check_enrollment(const lk_gallery *g, const lk_enrollment *e, l
     return LK_OK;
 }
 
+/* What the audit tells of a photo that was added: first what it replaced, if anything. */
+static lk_status tell_added(lk_gallery *g, const lk__photo *photo, const lk__added *added, lk_error *err) {
+    uint8_t name[LK__HASH];
+    lk__audit_row rows[2] = {
+        {.action = "remove-photo", .person_id = added->person_id, .photo_id = added->replaced},
+        {.action = "enroll", .person_id = added->person_id, .photo_id = photo->id}};
+    if (added->new_person) {
+        lk__audit_name(added->salt, photo->person, name);
+        rows[1].name = name;
+    }
+    return added->replaced ? lk__audit_append(g, rows, 2, err) : lk__audit_append(g, rows + 1, 1, err);
+}
+
+static lk_status add_photo(lk_gallery *g, const lk__photo *photo, lk_error *err) {
+    lk__added added;
+    lk_status status = g->store->ops->add(g->store, photo, 1, &added, err);
+    return status == LK_OK ? tell_added(g, photo, &added, err) : status;
+}
+
+static lk_status add_sealed(lk_gallery *g, lk__photo photo, lk_error *err) {
+    size_t vector_size = photo.vector_size + LK__SEAL_ROOM, crop_size = photo.crop_size + LK__SEAL_ROOM;
+    uint8_t *vector = malloc(vector_size), *crop = photo.crop ? malloc(crop_size) : NULL;
+    lk_status status = LK_OK;
+    if (!vector || (photo.crop && !crop)) {
+        status = lk__fail_memory(err, vector_size + crop_size, g->path);
+    } else {
+        lk__seal(g, LK__SEAL_VECTOR, photo.id, photo.vector, photo.vector_size, vector);
+        photo.vector = vector;
+        photo.vector_size = vector_size;
+        if (crop) lk__seal(g, LK__SEAL_CROP, photo.id, photo.crop, photo.crop_size, crop);
+        photo.crop = crop;
+        photo.crop_size = crop ? crop_size : 0;
+        status = add_photo(g, &photo, err);
+    }
+    free(vector);
+    free(crop);
+    return status;
+}
+
 static lk_status add_one(lk_gallery *g, const lk_enrollment *e, int64_t id, lk_error *err) {
     const lk__photo photo = {.id = id,
                              .person = e->person,
@@ -173,7 +248,7 @@ static lk_status add_one(lk_gallery *g, const lk_enrollment *e, int64_t id, lk_e
                              .vector_size = (size_t)g->info.dim * sizeof(float),
                              .crop = e->crop,
                              .crop_size = e->crop ? e->crop_size : 0};
-    return g->store->ops->add(g->store, &photo, 1, err);
+    return g->info.encrypted ? add_sealed(g, photo, err) : add_photo(g, &photo, err);
 }
 
 lk_status lk_gallery_enroll(lk_gallery *g, const lk_enrollment *photos, size_t count, int64_t *ids,
@@ -184,12 +259,12 @@ lk_status lk_gallery_enroll(lk_gallery *g, const lk_enrollment *photos, size_t c
         if (status != LK_OK) return status;
     }
     pthread_mutex_lock(&g->lock);
-    lk_status status = change_begin(g, err);
+    lk_status status = lk__change_begin(g, err);
     if (status == LK_OK) {
         status = g->store->ops->reserve(g->store, count, &first, err);
         for (size_t i = 0; i < count && status == LK_OK; i++)
             status = add_one(g, &photos[i], first + (int64_t)i, err);
-        status = change_end(g, status, err);
+        status = lk__change_end(g, status, err);
     }
     pthread_mutex_unlock(&g->lock);
     if (status == LK_OK && ids)
@@ -218,12 +293,12 @@ lk_status lk__gallery_restore(lk_gallery *g, const lk_enrollment *photos, const 
         if (status != LK_OK) return status;
     }
     pthread_mutex_lock(&g->lock);
-    lk_status status = change_begin(g, err);
+    lk_status status = lk__change_begin(g, err);
     if (status == LK_OK) {
         status = restore_ids(g, ids, count, state, &first, err);
         for (size_t i = 0; i < count && status == LK_OK; i++)
             status = add_one(g, &photos[i], state->keep ? ids[i] : first + (int64_t)i, err);
-        status = change_end(g, status, err);
+        status = lk__change_end(g, status, err);
     }
     pthread_mutex_unlock(&g->lock);
     return status;
@@ -237,39 +312,75 @@ lk_status lk_gallery_add(lk_gallery *g, const char *person, const char *photo, c
 
 /* ---- other changes ------------------------------------------------------------------------------- */
 
+typedef struct removal {
+    lk_gallery *g;
+    int64_t last; /* photo */
+    size_t photos;
+} removal;
+
+static lk_status tell_removed(void *context, const lk__photo *photo, lk_error *err) {
+    removal *r = context;
+    lk__audit_row row = {.action = "remove-photo", .person_id = photo->person_id, .photo_id = photo->id};
+    r->last = photo->id;
+    r->photos++;
+    return lk__audit_append(r->g, &row, 1, err);
+}
+
+static lk_status remove_person(lk_gallery *g, const char *person, size_t *photos, lk_error *err) {
+    removal r = {.g = g};
+    lk__audit_row row = {.action = "remove"};
+    lk_status status = g->store->ops->person(g->store, person, &row.person_id, NULL, err);
+    for (bool more = true; more && status == LK_OK;) {
+        size_t before = r.photos;
+        status = g->store->ops->photos(g->store, person, r.last, PAGE, tell_removed, &r, err);
+        more = r.photos == before + PAGE;
+    }
+    if (status == LK_OK) status = g->store->ops->remove_person(g->store, row.person_id, err);
+    if (status == LK_OK) status = lk__audit_append(g, &row, 1, err);
+    *photos = r.photos;
+    return status;
+}
+
 lk_status lk_gallery_remove(lk_gallery *g, const char *person, size_t *photos_removed, lk_error *err) {
     size_t photos = 0;
     pthread_mutex_lock(&g->lock);
-    lk_status status = change_begin(g, err);
-    if (status == LK_OK) {
-        status = g->store->ops->remove_person(g->store, person, &photos, err);
-        status = change_end(g, status, err);
-    }
+    lk_status status = lk__change_begin(g, err);
+    if (status == LK_OK) status = lk__change_end(g, remove_person(g, person, &photos, err), err);
     pthread_mutex_unlock(&g->lock);
     if (status == LK_OK && photos_removed) *photos_removed = photos;
     return status;
 }
 
+static lk_status remove_photo(lk_gallery *g, int64_t photo_id, lk_error *err) {
+    lk__audit_row row = {.action = "remove-photo", .photo_id = photo_id};
+    lk_status status = g->store->ops->remove_photo(g->store, photo_id, &row.person_id, err);
+    return status == LK_OK ? lk__audit_append(g, &row, 1, err) : status;
+}
+
 lk_status lk_gallery_remove_photo(lk_gallery *g, int64_t photo_id, lk_error *err) {
     pthread_mutex_lock(&g->lock);
-    lk_status status = change_begin(g, err);
-    if (status == LK_OK) {
-        status = g->store->ops->remove_photo(g->store, photo_id, err);
-        status = change_end(g, status, err);
-    }
+    lk_status status = lk__change_begin(g, err);
+    if (status == LK_OK) status = lk__change_end(g, remove_photo(g, photo_id, err), err);
     pthread_mutex_unlock(&g->lock);
     return status;
+}
+
+static lk_status rename_person(lk_gallery *g, const char *from, const char *to, lk_error *err) {
+    uint8_t salt[LK__SALT], name[LK__HASH];
+    lk__audit_row row = {.action = "rename", .name = name};
+    lk_status status = g->store->ops->person(g->store, from, &row.person_id, salt, err);
+    if (status == LK_OK) status = g->store->ops->rename_person(g->store, row.person_id, to, err);
+    if (status != LK_OK) return status;
+    lk__audit_name(salt, to, name);
+    return lk__audit_append(g, &row, 1, err);
 }
 
 lk_status lk_gallery_rename(lk_gallery *g, const char *from, const char *to, lk_error *err) {
     lk_status status = check_person(g, to, err);
     if (status != LK_OK) return status;
     pthread_mutex_lock(&g->lock);
-    status = change_begin(g, err);
-    if (status == LK_OK) {
-        status = g->store->ops->rename_person(g->store, from, to, err);
-        status = change_end(g, status, err);
-    }
+    status = lk__change_begin(g, err);
+    if (status == LK_OK) status = lk__change_end(g, rename_person(g, from, to, err), err);
     pthread_mutex_unlock(&g->lock);
     return status;
 }
@@ -301,11 +412,13 @@ static lk_status free_name(const move *m, const char *name, char *out, size_t ro
 static lk_status move_to(void *context, const lk__photo *photo, lk_error *err) {
     move *m = context;
     lk_gallery *g = m->g;
-    int dim = g->info.dim;
+    size_t bytes = (size_t)g->info.dim * sizeof(float), crop_size = 0;
     char name[LK__PHOTO_BYTES + 16];
-    float *vector = malloc((size_t)dim * sizeof *vector);
-    if (!vector) return lk__fail_memory(err, (size_t)dim * sizeof *vector, g->path);
+    uint8_t *crop = NULL;
+    float *vector = malloc(bytes);
+    if (!vector) return lk__fail_memory(err, bytes, g->path);
     lk_status status = lk__gallery_vector(g, photo, vector, err);
+    if (status == LK_OK) status = lk__gallery_crop(g, photo, &crop, &crop_size, err);
     if (status == LK_OK) status = free_name(m, photo->name, name, sizeof name, err);
     if (status == LK_OK) status = g->store->ops->reserve(g->store, 1, &m->id, err);
     const lk_enrollment e = {.person = m->to,
@@ -313,11 +426,12 @@ static lk_status move_to(void *context, const lk__photo *photo, lk_error *err) {
                              .vector = vector,
                              .added = photo->added,
                              .source = photo->source,
-                             .crop = photo->crop,
-                             .crop_size = photo->crop_size,
+                             .crop = crop,
+                             .crop_size = crop_size,
                              .quality = isnan(photo->quality) ? 0 : photo->quality};
     if (status == LK_OK) status = add_one(g, &e, m->id, err);
     free(vector);
+    free(crop);
     return status;
 }
 
@@ -327,11 +441,11 @@ lk_status lk_gallery_move_photo(lk_gallery *g, int64_t photo_id, const char *per
     lk_status status = check_person(g, person, err);
     if (status != LK_OK) return status;
     pthread_mutex_lock(&g->lock);
-    status = change_begin(g, err);
+    status = lk__change_begin(g, err);
     if (status == LK_OK) {
         status = g->store->ops->photo(g->store, photo_id, move_to, &m, err);
-        if (status == LK_OK) status = g->store->ops->remove_photo(g->store, photo_id, err);
-        status = change_end(g, status, err);
+        if (status == LK_OK) status = remove_photo(g, photo_id, err);
+        status = lk__change_end(g, status, err);
     }
     pthread_mutex_unlock(&g->lock);
     if (status == LK_OK && new_id) *new_id = m.id;
@@ -341,14 +455,45 @@ lk_status lk_gallery_move_photo(lk_gallery *g, int64_t photo_id, const char *per
 /* ---- what was stored ------------------------------------------------------------------------------ */
 
 lk_status lk__gallery_vector(const lk_gallery *g, const lk__photo *photo, float *out, lk_error *err) {
-    size_t bytes = (size_t)g->info.dim * sizeof *out;
-    if (photo->vector_size != bytes)
+    size_t bytes = (size_t)g->info.dim * sizeof *out,
+           stored = bytes + (g->info.encrypted ? LK__SEAL_ROOM : 0);
+    if (!photo->vector || photo->vector_size != stored)
         return lk__fail(err, LK_FORMAT,
                         "%s: photo %lld has a vector of the wrong size; restore a copy of the gallery",
                         g->path, (long long)photo->id);
-    memcpy(out, photo->vector, bytes);
+    if (g->info.encrypted) {
+        lk_status status = lk__unseal(g, LK__SEAL_VECTOR, photo->id, photo->vector, stored, out, err);
+        if (status != LK_OK) return status;
+    } else {
+        memcpy(out, photo->vector, bytes);
+    }
     if (!lk__unit_vector(out, g->info.dim))
         return lk__fail(err, LK_FORMAT, "%s: photo %lld has a damaged vector; restore a copy of the gallery",
                         g->path, (long long)photo->id);
+    return LK_OK;
+}
+
+lk_status lk__gallery_crop(const lk_gallery *g, const lk__photo *photo, uint8_t **crop, size_t *size,
+                           lk_error *err) {
+    *crop = NULL;
+    *size = 0;
+    if (!photo->crop) return LK_OK;
+    size_t room = g->info.encrypted ? LK__SEAL_ROOM : 0;
+    uint8_t *bytes = photo->crop_size > room ? malloc(photo->crop_size) : NULL;
+    if (!bytes)
+        return photo->crop_size > room ? lk__fail_memory(err, photo->crop_size, g->path)
+                                       : lk__fail(err, LK_FORMAT, "%s: photo %lld has a damaged crop",
+                                                  g->path, (long long)photo->id);
+    lk_status status = LK_OK;
+    if (g->info.encrypted)
+        status = lk__unseal(g, LK__SEAL_CROP, photo->id, photo->crop, photo->crop_size, bytes, err);
+    else
+        memcpy(bytes, photo->crop, photo->crop_size);
+    if (status != LK_OK) {
+        free(bytes);
+        return status;
+    }
+    *crop = bytes;
+    *size = photo->crop_size - room;
     return LK_OK;
 }

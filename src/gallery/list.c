@@ -3,6 +3,7 @@
 #include "gallery/gallery.h"
 
 #include <math.h>
+#include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,10 +13,15 @@ lk_status lk_gallery_get_info(const lk_gallery *gallery, lk_gallery_info *info, 
     lk_gallery *g = (lk_gallery *)gallery; /* the lock is no part of what a caller sees */
     lk_gallery_info now = g->info;
     pthread_mutex_lock(&g->lock);
+    uint8_t head[LK__HASH];
+    int64_t highest = 0;
     lk_status status = g->store->ops->counts(g->store, &now.people, &now.photos, err);
+    if (status == LK_OK) status = g->store->ops->audit_last(g->store, &now.audit_rows, head, &highest, err);
     pthread_mutex_unlock(&g->lock);
-    if (status == LK_OK) *info = now;
-    return status;
+    if (status != LK_OK) return status;
+    if (now.audit_rows) sodium_bin2hex(now.audit_head, sizeof now.audit_head, head, sizeof head);
+    *info = now;
+    return LK_OK;
 }
 
 /* ---- pages --------------------------------------------------------------------------------------- */
@@ -103,6 +109,12 @@ lk_status lk_gallery_each_person(const lk_gallery *gallery, lk_gallery_person_fn
     return status;
 }
 
+/* As it was given, and not as it is stored. */
+static size_t crop_size(const lk_gallery *g, const lk__photo *photo) {
+    size_t room = g->info.encrypted ? LK__SEAL_ROOM : 0;
+    return photo->crop_size > room ? photo->crop_size - room : 0;
+}
+
 lk_status lk_gallery_each_photo(const lk_gallery *gallery, const char *person, lk_gallery_photo_fn fn,
                                 void *context, lk_error *err) {
     lk_gallery *g = (lk_gallery *)gallery;
@@ -123,7 +135,7 @@ lk_status lk_gallery_each_photo(const lk_gallery *gallery, const char *person, l
                                            .added = q->added,
                                            .source = q->source,
                                            .quality = isnan(q->quality) ? 0 : q->quality,
-                                           .crop_size = q->crop_size};
+                                           .crop_size = crop_size(g, q)};
             after = q->id;
             if (fn(context, &told)) {
                 more = false;
@@ -151,11 +163,7 @@ static lk_status take(void *context, const lk__photo *photo, lk_error *err) {
     if (!photo->crop)
         return lk__fail(err, LK_NOT_FOUND, "%s: no crop of photo %lld was kept", w->g->path,
                         (long long)photo->id);
-    w->crop = malloc(photo->crop_size);
-    if (!w->crop) return lk__fail_memory(err, photo->crop_size, w->g->path);
-    memcpy(w->crop, photo->crop, photo->crop_size);
-    w->crop_size = photo->crop_size;
-    return LK_OK;
+    return lk__gallery_crop(w->g, photo, &w->crop, &w->crop_size, err);
 }
 
 static lk_status get(const lk_gallery *gallery, int64_t id, wanted *w, lk_error *err) {

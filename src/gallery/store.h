@@ -31,6 +31,21 @@ typedef struct lk__cursors {
     int64_t photo, removed;
 } lk__cursors;
 
+enum { LK__HASH = 32, LK__SALT = 16 }; /* bytes: SHA-256; what a person's name is hashed with */
+enum {
+    LK__SEAL_ROOM = 24 + 16,             /* bytes that sealing adds: nonce and tag (seal.c) */
+    LK__SEAL_CHECK = LK__SEAL_ROOM + 16, /* of what tells whether a key is right */
+};
+
+/* A moment in the life of one gallery, for what is kept outside of it (a file beside it): the last row of the
+ * audit then, and its hash, which depends on all that was done before. A copy that has gone another way
+ * since, a restored backup say, has not passed through it. */
+typedef struct lk__moment {
+    lk__cursors cursors;
+    int64_t audit;
+    uint8_t hash[LK__HASH];
+} lk__moment;
+
 /* One enrolled photo. Text and bytes belong to who hands it out, for the time of the call. */
 typedef struct lk__photo {
     int64_t id, person_id; /* person_id is not read by add */
@@ -51,10 +66,29 @@ typedef struct lk__person {
     size_t photos;
 } lk__person;
 
-/* Callbacks; a status other than LK_OK ends the walk and is what it returns. */
+/* What became of a photo that was added. */
+typedef struct lk__added {
+    int64_t person_id;
+    int64_t replaced; /* id of the photo that had its name; 0: none */
+    bool new_person;
+    uint8_t salt[LK__SALT]; /* of the person */
+} lk__added;
+
+/* One row of the audit (audit.c). 0 and NULL: does not apply. */
+typedef struct lk__audit_row {
+    int64_t number; /* 1, 2, 3 and so on */
+    const char *time, *who, *action;
+    int64_t person_id, photo_id;
+    const uint8_t *name, *probe; /* (LK__HASH) */
+    const char *details;         /* JSON, without names */
+    uint8_t hash[LK__HASH];
+} lk__audit_row;
+
+/* Callbacks; a status other than LK_OK ends the walk and is what it returns. They may call the store. */
 typedef lk_status (*lk__photo_fn)(void *context, const lk__photo *photo, lk_error *err);
 typedef lk_status (*lk__person_fn)(void *context, const lk__person *person, lk_error *err);
 typedef lk_status (*lk__removed_fn)(void *context, int64_t photo_id, lk_error *err);
+typedef lk_status (*lk__audit_fn)(void *context, const lk__audit_row *row, lk_error *err);
 
 typedef struct lk__store lk__store;
 
@@ -76,15 +110,18 @@ typedef struct lk__store_ops {
     /* ---- changes, within a transaction ---- */
     /* The next `count` photo ids. */
     lk_status (*reserve)(lk__store *store, size_t count, int64_t *first, lk_error *err);
-    /* Rows under reserved ids, rising. A person is made when new; a photo of the same person and name that is
-     * there already is removed. */
-    lk_status (*add)(lk__store *store, const lk__photo *photos, size_t count, lk_error *err);
-    /* NOT_FOUND, naming it, if there is none; photos: how many went with the person. */
-    lk_status (*remove_person)(lk__store *store, const char *person, size_t *photos, lk_error *err);
-    /* The person goes with the last photo. NOT_FOUND. */
-    lk_status (*remove_photo)(lk__store *store, int64_t id, lk_error *err);
-    /* NOT_FOUND; INVALID if the new name is taken. */
-    lk_status (*rename_person)(lk__store *store, const char *from, const char *to, lk_error *err);
+    /* Rows under reserved ids, rising; added (count). A person is made when new, with a random salt; a photo
+     * of the same person and name that is there already is removed. */
+    lk_status (*add)(lk__store *store, const lk__photo *photos, size_t count, lk__added *added,
+                     lk_error *err);
+    /* With all photos. NOT_FOUND. */
+    lk_status (*remove_person)(lk__store *store, int64_t id, lk_error *err);
+    /* The person goes with the last photo. NOT_FOUND. person_id: whose it was. */
+    lk_status (*remove_photo)(lk__store *store, int64_t id, int64_t *person_id, lk_error *err);
+    /* INVALID if the name is taken. */
+    lk_status (*rename_person)(lk__store *store, int64_t id, const char *name, lk_error *err);
+    /* Rows under the next numbers, complete with their hashes. Nothing may change or delete them after. */
+    lk_status (*audit_add)(lk__store *store, const lk__audit_row *rows, size_t count, lk_error *err);
 
     /* ---- looking ---- */
     lk_status (*counts)(lk__store *store, size_t *people, size_t *photos, lk_error *err);
@@ -95,10 +132,19 @@ typedef struct lk__store_ops {
      */
     lk_status (*photos)(lk__store *store, const char *person, int64_t after, size_t limit, lk__photo_fn fn,
                         void *context, lk_error *err);
+    /* NOT_FOUND, naming them, if there is nobody of this name. salt may be NULL. */
+    lk_status (*person)(lk__store *store, const char *name, int64_t *id, uint8_t *salt, lk_error *err);
     /* The id of a person's photo; 0: there is none. */
     lk_status (*find)(lk__store *store, const char *person, const char *photo, int64_t *id, lk_error *err);
     /* One photo with vector and crop. NOT_FOUND. */
     lk_status (*photo)(lk__store *store, int64_t id, lk__photo_fn fn, void *context, lk_error *err);
+
+    /* The last row of the audit; number 0: there is none. highest: the last number that was ever given. */
+    lk_status (*audit_last)(lk__store *store, int64_t *number, uint8_t *hash, int64_t *highest,
+                            lk_error *err);
+    /* The next `limit` rows after the number `after`. */
+    lk_status (*audit_rows)(lk__store *store, int64_t after, size_t limit, lk__audit_fn fn, void *context,
+                            lk_error *err);
 
     /* ---- searching ---- */
     /* How far the store has come: the highest numbers that a reader would reach now. */
@@ -107,7 +153,9 @@ typedef struct lk__store_ops {
      * the photos there are by id, with person_id and vector and nothing else. from.photo == 0: the reader has
      * nothing yet, and removals are not told. */
     lk_status (*changes)(lk__store *store, lk__cursors from, lk__removed_fn removed, lk__photo_fn added,
-                         void *context, lk__cursors *to, lk_error *err);
+                         void *context, lk__moment *to, lk_error *err);
+    /* Has this gallery passed through that moment? */
+    lk_status (*passed)(lk__store *store, const lk__moment *moment, bool *yes, lk_error *err);
     /* The photos of these ids, in the order given, without vector and crop; an id that is gone is left out.
      */
     lk_status (*names)(lk__store *store, const int64_t *ids, size_t count, lk__photo_fn fn, void *context,
@@ -123,14 +171,18 @@ struct lk__store {
     /* Random, made with the gallery: whose is a file that lies beside it? A copy of a gallery has the same,
      * and may have gone another way since. */
     char identity[33];
+    uint8_t seal_check[LK__SEAL_CHECK]; /* given at making; meaningless unless info.encrypted */
 };
 
 /* By the form of the address: a path is SQLite's. */
-lk_status lk__store_create(const char *address, const lk_vector_kind *kind, lk__store **out, lk_error *err);
+/* seal_check (LK__SEAL_CHECK): kept with an encrypted gallery; NULL: it is not. */
+lk_status lk__store_create(const char *address, const lk_vector_kind *kind, const uint8_t *seal_check,
+                           lk__store **out, lk_error *err);
 lk_status lk__store_open(const char *address, bool read_only, lk__store **out, lk_error *err);
 
 /* store_sqlite_open.c */
-lk_status lk__sqlite_create(const char *path, const lk_vector_kind *kind, lk__store **out, lk_error *err);
+lk_status lk__sqlite_create(const char *path, const lk_vector_kind *kind, const uint8_t *seal_check,
+                            lk__store **out, lk_error *err);
 lk_status lk__sqlite_open(const char *path, bool read_only, lk__store **out, lk_error *err);
 
 #endif

@@ -1,6 +1,8 @@
 /* store_sqlite.h: what the files of the store on SQLite share.
  *
- *   store_sqlite.c          all the SQL that runs after opening
+ *   store_sqlite.c          the SQL that runs after opening; transactions and changes
+ *   store_sqlite_read.c     looking and searching
+ *   store_sqlite_audit.c    the rows of the audit
  *   store_sqlite_open.c     making a file, opening one, and what must hold before it is believed
  *   store_sqlite_schema.c   the schema, and how older ones become this one */
 #ifndef LK_STORE_SQLITE_H
@@ -27,6 +29,7 @@ typedef enum lk__query {
     LK__PHOTOS_OF,
     LK__PHOTO,
     LK__FIND,
+    LK__PERSON,
     LK__NEXT_ID,
     LK__ADD_PERSON,
     LK__ADD_PHOTO,
@@ -36,6 +39,11 @@ typedef enum lk__query {
     LK__REMOVE_PERSON,
     LK__REMOVE_EMPTY,
     LK__RENAME,
+    LK__AUDIT_ADD,
+    LK__AUDIT_LAST,
+    LK__AUDIT_HIGHEST,
+    LK__AUDIT_ROWS,
+    LK__AUDIT_HASH,
     LK__QUERIES
 } lk__query;
 
@@ -59,8 +67,54 @@ lk_status lk__sqlite_exec(const lk__sqlite *s, const lk__link *link, const char 
                           lk_error *err);
 void lk__sqlite_disconnect(lk__link *link); /* undoes an open transaction */
 
+/* A statement ready to bind and step; reset it when done, or its read lock stays. */
+lk_status lk__sqlite_query(const lk__sqlite *s, lk__link *link, lk__query which, sqlite3_stmt **out,
+                           lk_error *err);
+/* One of s->link to its end; `first` (may be NULL) gets the first row's integer and stays as it is without a
+ * row. */
+lk_status lk__sqlite_run(const lk__sqlite *s, sqlite3_stmt *statement, int64_t *first, lk_error *err);
+/* Reset a statement that was walked; what stepping it last gave becomes an error if nothing else was one. */
+lk_status lk__sqlite_finish(const lk__sqlite *s, const lk__link *link, sqlite3_stmt *statement, int code,
+                            lk_status status, lk_error *err);
+void lk__sqlite_bind_text(sqlite3_stmt *statement, int at, const char *text);
+const char *lk__sqlite_text(sqlite3_stmt *row, int column);
+
+static inline lk__sqlite *lk__sqlite_of(lk__store *store) {
+    return (lk__sqlite *)store;
+}
+
+/* store_sqlite_read.c */
+lk_status lk__sqlite_no_photo(const lk__sqlite *s, int64_t id, lk_error *err);
+/* *id 0: nobody. */
+lk_status lk__sqlite_find_person(lk__sqlite *s, const char *name, int64_t *id, uint8_t *salt, lk_error *err);
+/* As in lk__store_ops. */
+lk_status lk__sqlite_counts(lk__store *store, size_t *people, size_t *photos, lk_error *err);
+lk_status lk__sqlite_people(lk__store *store, const char *after, size_t limit, lk__person_fn fn,
+                            void *context, lk_error *err);
+lk_status lk__sqlite_photos(lk__store *store, const char *person, int64_t after, size_t limit,
+                            lk__photo_fn fn, void *context, lk_error *err);
+lk_status lk__sqlite_person(lk__store *store, const char *name, int64_t *id, uint8_t *salt, lk_error *err);
+lk_status lk__sqlite_find(lk__store *store, const char *person, const char *photo, int64_t *id,
+                          lk_error *err);
+lk_status lk__sqlite_photo(lk__store *store, int64_t id, lk__photo_fn fn, void *context, lk_error *err);
+lk_status lk__sqlite_ends(lk__store *store, lk__cursors *out, lk_error *err);
+lk_status lk__sqlite_changes(lk__store *store, lk__cursors from, lk__removed_fn removed, lk__photo_fn added,
+                             void *context, lk__moment *to, lk_error *err);
+lk_status lk__sqlite_names(lk__store *store, const int64_t *ids, size_t count, lk__photo_fn fn, void *context,
+                           lk_error *err);
+
+/* store_sqlite_audit.c */
+lk_status lk__sqlite_audit_head(lk__sqlite *s, lk__link *link, int64_t *number, uint8_t *hash, lk_error *err);
+lk_status lk__sqlite_audit_add(lk__store *store, const lk__audit_row *rows, size_t count, lk_error *err);
+lk_status lk__sqlite_audit_last(lk__store *store, int64_t *number, uint8_t *hash, int64_t *highest,
+                                lk_error *err);
+lk_status lk__sqlite_audit_rows(lk__store *store, int64_t after, size_t limit, lk__audit_fn fn, void *context,
+                                lk_error *err);
+lk_status lk__sqlite_passed(lk__store *store, const lk__moment *moment, bool *yes, lk_error *err);
+
 /* store_sqlite_schema.c */
-lk_status lk__sqlite_schema_write(const lk__sqlite *s, const lk_vector_kind *kind, lk_error *err);
+lk_status lk__sqlite_schema_write(const lk__sqlite *s, const lk_vector_kind *kind, const uint8_t *seal_check,
+                                  lk_error *err);
 /* FORMAT: not ours, or newer. An older one is brought up to date, if the store may be written. */
 lk_status lk__sqlite_schema_check(const lk__sqlite *s, lk_error *err);
 /* Into s->store.info. FORMAT: damaged. */

@@ -69,11 +69,12 @@ static lk_status check_new_kind(const char *path, const lk_vector_kind *kind, lk
 }
 
 /* Everything into the empty file `name`, closed again. */
-static lk_status write_new(lk__sqlite *s, const char *name, const lk_vector_kind *kind, lk_error *err) {
+static lk_status write_new(lk__sqlite *s, const char *name, const lk_vector_kind *kind,
+                           const uint8_t *seal_check, lk_error *err) {
     lk_status status = connect_to(s, &s->link, name, SQLITE_OPEN_READWRITE, err);
     if (status == LK_OK)
         status = lk__sqlite_exec(s, &s->link, "PRAGMA journal_mode = WAL; BEGIN IMMEDIATE", "create", err);
-    if (status == LK_OK) status = lk__sqlite_schema_write(s, kind, err);
+    if (status == LK_OK) status = lk__sqlite_schema_write(s, kind, seal_check, err);
     if (status == LK_OK) status = lk__sqlite_exec(s, &s->link, "COMMIT", "create", err);
     lk__sqlite_disconnect(&s->link);
     return status;
@@ -118,7 +119,8 @@ static void remove_unfinished(const char *name) {
     }
 }
 
-lk_status lk__sqlite_create(const char *path, const lk_vector_kind *kind, lk__store **out, lk_error *err) {
+lk_status lk__sqlite_create(const char *path, const lk_vector_kind *kind, const uint8_t *seal_check,
+                            lk__store **out, lk_error *err) {
     char name[NAME_ROOM];
     lk_status status = check_new_kind(path, kind, err);
     if (status == LK_OK) status = check_free(path, err);
@@ -128,7 +130,7 @@ lk_status lk__sqlite_create(const char *path, const lk_vector_kind *kind, lk__st
     if (fd < 0) return lk__fail_errno(err, "create", path);
     close(fd);
     lk__sqlite *s = store_new(path, false);
-    status = s ? write_new(s, name, kind, err) : lk__fail_memory(err, sizeof *s, path);
+    status = s ? write_new(s, name, kind, seal_check, err) : lk__fail_memory(err, sizeof *s, path);
     if (s) lk__sqlite_ops.close(&s->store);
     if (status == LK_OK) status = move_into_place(name, path, err);
     if (status == LK_OK) return lk__sqlite_open(path, false, out, err);

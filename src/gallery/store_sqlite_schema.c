@@ -20,15 +20,24 @@ static const char *const schema_1[] = {
 
 /* Crops have a table of their own: reading all vectors must not have to step over them. */
 static const char *const schema_2[] = {
+    "CREATE TABLE audit (number INTEGER PRIMARY KEY AUTOINCREMENT, time TEXT NOT NULL, who TEXT NOT NULL, "
+    "action TEXT NOT NULL, person_id INTEGER, photo_id INTEGER, name BLOB, probe BLOB, details TEXT, "
+    "hash BLOB NOT NULL) STRICT",
     "CREATE TABLE crops (photo_id INTEGER PRIMARY KEY REFERENCES photos (id), jpeg BLOB NOT NULL) STRICT",
     "CREATE TABLE info (key TEXT PRIMARY KEY, value ANY) STRICT, WITHOUT ROWID",
     "CREATE TABLE people (id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL UNIQUE, added TEXT NOT "
-    "NULL) "
-    "STRICT",
+    "NULL, "
+    "salt BLOB NOT NULL) STRICT",
     "CREATE TABLE photos (id INTEGER PRIMARY KEY AUTOINCREMENT, person_id INTEGER NOT NULL REFERENCES people "
     "(id), name TEXT NOT NULL, vector BLOB NOT NULL, added TEXT NOT NULL, source TEXT, quality REAL, "
     "UNIQUE (person_id, name)) STRICT",
     "CREATE TABLE removed (number INTEGER PRIMARY KEY, photo_id INTEGER NOT NULL) STRICT",
+    "CREATE TRIGGER audit_kept BEFORE DELETE ON audit BEGIN SELECT RAISE(ABORT, 'the audit is only added "
+    "to'); "
+    "END",
+    "CREATE TRIGGER audit_same BEFORE UPDATE ON audit BEGIN SELECT RAISE(ABORT, 'the audit is only added "
+    "to'); "
+    "END",
     "CREATE TRIGGER photos_deleted BEFORE DELETE ON photos BEGIN DELETE FROM crops WHERE photo_id = old.id; "
     "INSERT INTO removed (photo_id) VALUES (old.id); END",
     "CREATE TRIGGER photos_fixed BEFORE UPDATE OF id, person_id, vector ON photos BEGIN "
@@ -37,9 +46,10 @@ static const char *const schema_2[] = {
 };
 
 /* Tables whose names are ours; further ones are the user's own affair. */
-#define OURS "('crops', 'info', 'people', 'photos', 'removed')"
+#define OURS "('audit', 'crops', 'info', 'people', 'photos', 'removed')"
 
-static lk_status write_info(const lk__sqlite *s, const lk_vector_kind *kind, lk_error *err) {
+static lk_status write_info(const lk__sqlite *s, const lk_vector_kind *kind, const uint8_t *seal_check,
+                            lk_error *err) {
     sqlite3_stmt *row = NULL;
     const char *sql = "INSERT INTO info VALUES ('dim', ?1), ('fingerprint', ?2), ('threshold', ?3), "
                       "('model_path', ?4), ('created', strftime('%Y-%m-%dT%H:%M:%SZ', 'now')), ('identity', "
@@ -50,6 +60,7 @@ static lk_status write_info(const lk__sqlite *s, const lk_vector_kind *kind, lk_
     sqlite3_bind_text(row, 2, kind->fingerprint, -1, SQLITE_STATIC);
     sqlite3_bind_double(row, 3, kind->threshold); /* SQLite makes NaN NULL */
     sqlite3_bind_text(row, 4, kind->model_path ? kind->model_path : "", -1, SQLITE_STATIC);
+    if (seal_check) sqlite3_bind_blob(row, 5, seal_check, LK__SEAL_CHECK, SQLITE_STATIC); /* else NULL */
     lk_status status = sqlite3_step(row) == SQLITE_DONE ? LK_OK : lk__sqlite_fail(s, &s->link, "create", err);
     sqlite3_finalize(row);
     return status;
@@ -66,9 +77,10 @@ static lk_status write_tables(const lk__sqlite *s, bool with_info, lk_error *err
     return status;
 }
 
-lk_status lk__sqlite_schema_write(const lk__sqlite *s, const lk_vector_kind *kind, lk_error *err) {
+lk_status lk__sqlite_schema_write(const lk__sqlite *s, const lk_vector_kind *kind, const uint8_t *seal_check,
+                                  lk_error *err) {
     lk_status status = write_tables(s, true, err);
-    return status == LK_OK ? write_info(s, kind, err) : status;
+    return status == LK_OK ? write_info(s, kind, seal_check, err) : status;
 }
 
 /* ---- checking ------------------------------------------------------------------------------------- */
@@ -160,6 +172,11 @@ lk_status lk__sqlite_info_read(lk__sqlite *s, lk_error *err) {
             sound = copy_text(row, info->model_path, sizeof info->model_path);
         } else if (strcmp(key, "created") == 0) {
             sound = copy_text(row, info->created, sizeof info->created);
+        } else if (strcmp(key, "key_check") == 0) {
+            sound = type == SQLITE_NULL ||
+                    (type == SQLITE_BLOB && sqlite3_column_bytes(row, 1) == LK__SEAL_CHECK);
+            info->encrypted = sound && type == SQLITE_BLOB;
+            if (info->encrypted) memcpy(s->store.seal_check, sqlite3_column_blob(row, 1), LK__SEAL_CHECK);
         } else if (strcmp(key, "identity") == 0) {
             sound = copy_text(row, s->store.identity, sizeof s->store.identity) &&
                     strlen(s->store.identity) == 32;
@@ -169,7 +186,7 @@ lk_status lk__sqlite_info_read(lk__sqlite *s, lk_error *err) {
     }
     lk_status status = sound && code != SQLITE_DONE ? lk__sqlite_fail(s, &s->link, "open", err) : LK_OK;
     sqlite3_finalize(row);
-    if (status == LK_OK && (!sound || found != 6))
+    if (status == LK_OK && (!sound || found != 7))
         status = lk__fail(err, LK_FORMAT, "%s: the gallery's own description is damaged; restore a copy",
                           s->store.name);
     return status;
@@ -182,7 +199,8 @@ static const char before_2[] =
     "DROP TRIGGER people_changed; DROP TRIGGER photos_changed; DROP TRIGGER photos_deleted;"
     "ALTER TABLE photos RENAME TO photos_1; ALTER TABLE people RENAME TO people_1;";
 static const char after_2[] =
-    "INSERT INTO people (id, name, added) SELECT id, name, added FROM people_1 ORDER BY id;"
+    "INSERT INTO people (id, name, added, salt) SELECT id, name, added, randomblob(16) FROM people_1 ORDER "
+    "BY id;"
     "INSERT INTO photos (id, person_id, name, vector, added) "
     "SELECT id, person_id, name, vector, added FROM photos_1 ORDER BY id;"
     /* Ids of photos that were removed are not used again. */
@@ -190,7 +208,7 @@ static const char after_2[] =
     "INSERT INTO sqlite_sequence (name, seq) SELECT 'photos', seq FROM sqlite_sequence WHERE name = "
     "'photos_1';"
     "DROP TABLE photos_1; DROP TABLE people_1; DELETE FROM info WHERE key = 'revision';"
-    "INSERT INTO info VALUES ('identity', lower(hex(randomblob(16))));";
+    "INSERT INTO info VALUES ('identity', lower(hex(randomblob(16)))), ('key_check', NULL);";
 
 static lk_status migrate_from_1(const lk__sqlite *s, lk_error *err) {
     static const char doing[] = "bring it up to date";

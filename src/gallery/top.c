@@ -85,8 +85,7 @@ static bool grow(lk__top *top) {
         free(top->places);
         top->places = places;
         top->place_mask = entries - 1;
-        for (size_t i = 0; i < top->count; i++)
-            top->places[entry_of(top, items[i].person)] = (uint32_t)i + 1;
+        for (size_t i = 0; i < top->count; i++) top->places[entry_of(top, items[i].person)] = (uint32_t)i + 1;
     }
     top->room = room;
     return true;

@@ -2,21 +2,28 @@
  *
  * Needs node, and $LIKENESS_ORT: a folder whose node_modules has onnxruntime-node (npm install
  * --ignore-scripts onnxruntime-node). Skipped without. */
-#include "face/models.h"
-
 #include <setjmp.h>
-#include <spawn.h>
+#include <stdarg.h>
 #include <stddef.h>
-#include <sys/wait.h>
 
 #include <cmocka.h>
 
-/* Ready nets, then small ones with every kind of layer, in odd sizes and odd places. */
+#include "face/face.h"
+#include "face/node.h"
+
+/* Models as they are shipped; ready nets; then small ones with every kind of layer, in odd sizes and odd
+ * places. */
 static const char *const nets[] = {
+    "face-small.safetensors",
+    "face-tiny.safetensors",
     "small",
     "vgg",
     "resnet",
     "mobilefacenet",
+    "dlib-resnet",
+    "input 3 9 8;avgpool kernel 3 stride 2;save;zeropad channels 2 bottom 1 right 2;conv 5 kernel "
+    "2;swap;zeropad "
+    "channels 2 right 1;add;relu;avgpool;l2norm",
     "input 3 13 11;conv 16 kernel 5 stride 2 pad 2;batchnorm;prelu;avgpool;linear 8 bias;batchnorm;l2norm",
     "input 3 9 8;batchnorm;conv 5 kernel 3 stride 2 pad 1;batchnorm;batchnorm;prelu;batchnorm;save;dwconv "
     "kernel 3 "
@@ -29,56 +36,61 @@ static const char *const nets[] = {
     "input 3 4 4;conv 6 kernel 1;save;save;dwconv kernel 3 pad 1;add;batchnorm;prelu;add;gdconv;l2norm",
     "input 3 2 2;linear 4;relu;l2norm", /* the last is given zeros, which have no direction */
 };
-enum { NETS = sizeof nets / sizeof *nets, BATCH = 3, WORDS = 5 /* for each net on the command line */ };
+enum { NETS = sizeof nets / sizeof *nets, SHIPPED = 2, WORDS = 5 /* for each net on the command line */ };
+enum { PHOTOS = 100, BATCH = 3 }; /* of people, to those that are shipped; of noise, to the others */
 
 static char words[NETS][WORDS][PATH_MAX];
 static size_t vectors[NETS]; /* floats */
 
+static lk_model *model_of(int net) {
+    lk_error err;
+    lk_model *model = NULL;
+    char path[PATH_MAX];
+    const char *ready = lk_net_text(nets[net]);
+    if (net < SHIPPED) {
+        snprintf(path, sizeof path, "%s/models/%s", getenv("LK_SOURCE"), nets[net]);
+    } else {
+        snprintf(path, sizeof path, "%s", at("%d.safetensors", net));
+        write_model(path, ready ? ready : nets[net], (uint64_t)net, 0.5, (lk_crop){.centre = 1});
+    }
+    if (lk_model_open(path, &model, &err) != LK_OK) fail_msg("%s: %s", nets[net], err.message);
+    return model;
+}
+
+static void fill_input(int net, const lk__spec *s, float *input) {
+    size_t image = (size_t)(s->c * s->h * s->w);
+    lk__random random = lk__random_stream(5, (uint64_t)net, 0, 0);
+    lk_people *people = net < SHIPPED ? open_people() : NULL;
+    for (size_t i = 0; people && i < PHOTOS; i++) {
+        lk_image *photo = draw_person(people, i, s->w, s->h);
+        lk__face_to_planes(photo, false, input + i * image);
+        lk_image_free(photo);
+    }
+    for (size_t i = 0; !people && i < BATCH * image; i++)
+        input[i] = net + 1 == NETS ? 0 : (float)lk__random_range(&random, -1, 1);
+    lk_people_free(people);
+}
+
 /* net 0 as 0.onnx, its input 0.in and our vectors 0.ours in the scratch folder. */
 static void prepare(int net) {
     lk_error err;
-    lk_model *model = NULL;
     lk__net *ours = NULL;
-    const char *path = at("%d.safetensors", net), *ready = lk_net_text(nets[net]);
-    write_model(path, ready ? ready : nets[net], (uint64_t)net, 0.5, (lk_crop){.centre = 1});
-    if (lk_model_open(path, &model, &err) != LK_OK ||
-        lk_model_export_onnx(model, at("%d.onnx", net), &err) != LK_OK ||
-        lk__net_new(&model->spec, &model->weights, &(lk__net_options){.batch = BATCH}, &ours, &err) != LK_OK)
-        fail_msg("%s: %s", nets[net], err.message);
+    lk_model *model = model_of(net);
     const lk__spec *s = &model->spec;
-    size_t pixels = (size_t)BATCH * (size_t)(s->c * s->h * s->w);
-    lk__random random = lk__random_stream(5, (uint64_t)net, 0, 0);
-    float *input = lk__net_input(ours);
-    for (size_t i = 0; i < pixels; i++)
-        input[i] = net + 1 == NETS ? 0 : (float)lk__random_range(&random, -1, 1);
-    write_bytes(at("%d.in", net), input, pixels * sizeof *input);
-    vectors[net] = (size_t)BATCH * (size_t)s->dim;
+    const int shape[] = {net < SHIPPED ? PHOTOS : BATCH, s->c, s->h, s->w};
+    if (lk_model_export_onnx(model, at("%d.onnx", net), &err) != LK_OK ||
+        lk__net_new(s, &model->weights, &(lk__net_options){.batch = shape[0]}, &ours, &err) != LK_OK)
+        fail_msg("%s: %s", nets[net], err.message);
+    fill_input(net, s, lk__net_input(ours));
+    write_bytes(at("%d.in", net), lk__net_input(ours),
+                (size_t)shape[0] * (size_t)(s->c * s->h * s->w) * sizeof(float));
+    vectors[net] = (size_t)shape[0] * (size_t)s->dim;
     lk__net_load(ours);
     write_bytes(at("%d.ours", net), lk__net_forward(ours), vectors[net] * sizeof(float));
-    const int shape[] = {BATCH, s->c, s->h, s->w};
     strcpy(words[net][0], at("%d", net));
     for (int i = 0; i < 4; i++) snprintf(words[net][i + 1], PATH_MAX, "%d", shape[i]);
     lk__net_free(ours);
     lk_model_free(model);
-}
-
-static float *read_vectors(const char *path, size_t count) {
-    uint8_t *bytes;
-    size_t size;
-    lk_error err;
-    if (lk__file_read(path, 1 << 24, &bytes, &size, &err) != LK_OK) fail_msg("%s", err.message);
-    assert_int_equal(size, count * sizeof(float));
-    return (float *)(void *)bytes;
-}
-
-/* node with the words; its exit code, or -1 if there is no node. */
-static int run_node(char **arguments) {
-    pid_t child;
-    int status;
-    if (posix_spawnp(&child, "node", NULL, NULL, arguments, environ) != 0) return -1;
-    while (waitpid(child, &status, 0) < 0) {
-    }
-    return WIFEXITED(status) ? WEXITSTATUS(status) : 255;
 }
 
 static void test_same_vectors(void **state) {
@@ -91,12 +103,9 @@ static void test_same_vectors(void **state) {
     }
     assert_int_equal(run_node(arguments), 0);
     for (int net = 0; net < NETS; net++) {
-        double worst = 0;
-        float *ours = read_vectors(at("%d.ours", net), vectors[net]),
-              *theirs = read_vectors(at("%d.out", net), vectors[net]);
-        for (size_t i = 0; i < vectors[net]; i++)
-            if (!(fabs((double)ours[i] - (double)theirs[i]) <= worst)) /* NaN too */
-                worst = fabs((double)ours[i] - (double)theirs[i]);
+        float *ours = read_floats(at("%d.ours", net), vectors[net]),
+              *theirs = read_floats(at("%d.out", net), vectors[net]);
+        double worst = largest_difference(ours, theirs, vectors[net]);
         print_message("%.50s: differs by %.1e at most\n", nets[net], worst);
         if (!(worst <= 1e-5)) fail_msg("%s: differs by %g", nets[net], worst);
         free(ours);
@@ -105,8 +114,7 @@ static void test_same_vectors(void **state) {
 }
 
 int main(void) {
-    char node[] = "node", version[] = "--version", *arguments[] = {node, version, NULL};
-    if (!getenv("LIKENESS_ORT") || !getenv("LK_SOURCE") || run_node(arguments) != 0) {
+    if (!getenv("LIKENESS_ORT") || !getenv("LK_SOURCE") || !has_node()) {
         printf("skipped: needs node, LIKENESS_ORT and LK_SOURCE\n");
         return 77;
     }
