@@ -188,11 +188,18 @@ typedef struct lk_open_set {
                               FNIR: share of mated probes whose person is not first, or below it */
     double fnir_at_fpir[LK_FPIR_COUNT], threshold_at_fpir[LK_FPIR_COUNT]; /* NaN: too few strangers to say */
     lk_interval fnir_interval[LK_FPIR_COUNT]; /* over the repeats' spread; NaN for one */
+    size_t photos;                            /* enrolled in a draw, at most */
+    float *mated_score,
+        *stranger_score; /* (mated), (strangers), falling: what a threshold is compared with */
 } lk_open_set;
 /* `people` drawn at random are enrolled, with `enrolled` photos each (0: half), and all photos of the others
- * are strangers; `repeats` draws. EMPTY: fewer people with 2 photos than asked for, or no strangers. */
+ * are strangers; `repeats` draws. Enrolled are people of 2 photos or more; where these are fewer than
+ * `people`, all of them, and people of one photo, who are there to be mistaken for. EMPTY: nobody has 2
+ * photos, or there are no strangers. */
 LK_API lk_status lk_open_set_measure(const lk_trial *trial, size_t people, size_t enrolled, int repeats,
                                      uint64_t seed, lk_open_set *out, lk_error *err);
+/* FPIR and FNIR at a threshold that was chosen elsewhere. */
+LK_API void lk_open_set_at(const lk_open_set *open_set, double threshold, double *fpir, double *fnir);
 LK_API void lk_open_set_free(lk_open_set *open_set);
 
 /* ---- a map of vectors: n points of two coordinates, near where the vectors are near ---------------- */

@@ -134,6 +134,16 @@ LK_API lk_status lk_gallery_get_vector(const lk_gallery *gallery, int64_t photo_
 LK_API lk_status lk_gallery_get_crop(const lk_gallery *gallery, int64_t photo_id, uint8_t **bytes,
                                      size_t *size, lk_error *err);
 
+/* Called for each thing that is wrong, with a sentence. */
+typedef void (*lk_gallery_finding_fn)(void *context, const char *finding);
+/* Look at everything: pages, references, every vector and crop, the audit, what searches use. LK_OK says that
+ * all of it was looked at; whether something is wrong, `fn` is told. */
+LK_API lk_status lk_gallery_check(const lk_gallery *gallery, lk_gallery_finding_fn fn, void *context,
+                                  lk_error *err);
+/* A copy of the gallery as it is at one moment, to the new file `path`, which is there only when it is whole.
+ * Others may write meanwhile. INVALID: the file exists, or the gallery is not kept in a file. */
+LK_API lk_status lk_gallery_backup(const lk_gallery *gallery, const char *path, lk_error *err);
+
 /* ---- searching ----------------------------------------------------------------------------------- */
 
 typedef struct lk_match {

@@ -127,6 +127,7 @@ enum {
     CLI_KEY_MIN_FACE,
     CLI_KEY_CONFIDENCE,
     CLI_KEY_AUDIT,
+    CLI_KEY_KEY_FILE,
     CLI_KEY_VERB
 };
 /* Rows of a verb's argp table for options that mean the same everywhere. */
@@ -457,8 +458,14 @@ lk_status cli_gallery_model(const lk_gallery *gallery, const char *given, lk_mod
 
 /* How a verb gets at galleries; its struct of options has one, named `access`. */
 typedef struct cli_access {
-    bool audit_required; /* do not search what cannot record it */
+    bool audit_required;  /* do not search what cannot record it */
+    const char *key_file; /* NULL: the key, if one is needed, is in LIKENESS_GALLERY_KEY */
 } cli_access;
+#define CLI_OPTION_KEY                                                                                       \
+    {                                                                                                        \
+        "key-file", CLI_KEY_KEY_FILE, "FILE", 0,                                                             \
+            "The key of an encrypted gallery: 64 hex digits (default: the variable LIKENESS_GALLERY_KEY)", 0 \
+    }
 #define CLI_OPTION_AUDIT                                                                                     \
     {                                                                                                        \
         "audit", CLI_KEY_AUDIT, "auto|required", 0,                                                          \
@@ -471,6 +478,9 @@ error_t cli_access_parse(cli_access *access, int key, char *arg, struct argp_sta
 
 lk_status cli_gallery_open(const char *path, bool write, const cli_access *access, lk_gallery **out,
                            lk_error *err);
+/* A new one. encrypt: with the key, which must be given. */
+lk_status cli_gallery_create(const char *path, const lk_vector_kind *kind, bool encrypt,
+                             const cli_access *access, lk_gallery **out, lk_error *err);
 /* For writing, so that searches can be recorded; else for reading, and it is said that they are not. */
 lk_status cli_gallery_open_to_search(const char *path, const cli_access *access, lk_gallery **out,
                                      bool *recorded, lk_error *err);

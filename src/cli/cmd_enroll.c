@@ -15,11 +15,13 @@ typedef struct enroll_options {
     cli_pick pick;
     int picks;   /* how often the command line said which face */
     size_t face; /* from 1, with --face */
+    bool encrypt;
+    cli_access access;
     cli_look look;
     cli_compute compute;
 } enroll_options;
 
-enum { KEY_PERSON = CLI_KEY_VERB, KEY_LARGEST, KEY_ALL, KEY_FACE };
+enum { KEY_PERSON = CLI_KEY_VERB, KEY_LARGEST, KEY_ALL, KEY_FACE, KEY_ENCRYPT };
 
 static const char doc[] =
     "Enroll every photo of folders of people (DIR/PERSON/PHOTO), or PHOTOs of one "
@@ -38,6 +40,8 @@ static const struct argp_option option_list[] = {
     {"largest", KEY_LARGEST, 0, 0, "Of several faces in a photo take the largest", 0},
     {"all", KEY_ALL, 0, 0, "Of several faces in a photo take all, as PHOTO#1 and so on", 0},
     {"face", KEY_FACE, "N", 0, "Of several faces take number N, the widest being 1 (likeness detect)", 0},
+    {"encrypt", KEY_ENCRYPT, 0, 0, "Encrypt the vectors of a gallery that is made", 0},
+    CLI_OPTION_KEY,
     CLI_OPTION_CROP,
     CLI_OPTIONS_FACES,
     CLI_OPTIONS_COMPUTE,
@@ -66,6 +70,7 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
         if (!*arg) argp_error(state, "--person: the name is empty");
         o->person = arg;
         return 0;
+    case KEY_ENCRYPT: o->encrypt = true; return 0;
     case CLI_KEY_CROP: o->crop = cli_crop_option(arg, state); return 0;
     case ARGP_KEY_ARG:
         if (!o->gallery)
@@ -79,6 +84,7 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
         return 0;
     default:
         if (cli_look_parse(&o->look, key, arg) == 0) return 0;
+        if (cli_access_parse(&o->access, key, arg, state) == 0) return 0;
         return cli_number_parse(numbers, key, arg, o, state);
     }
 }
@@ -219,11 +225,24 @@ static cli_embedding embedding_of(enrollment *e, const lk_model *model) {
                            .bad = &e->bad};
 }
 
+/* --encrypt, and a gallery that is there already. */
+static lk_status stays_plain(const enrollment *e, lk_error *err) {
+    lk_gallery_info info;
+    lk_status status = lk_gallery_get_info(e->gallery, &info, err);
+    if (status != LK_OK || info.encrypted) return status;
+    err->status = LK_MISMATCH;
+    snprintf(err->message, sizeof err->message,
+             "%.400s: is there already and not encrypted: enroll into a new gallery to have it encrypted",
+             e->options->gallery);
+    return LK_MISMATCH;
+}
+
 /* Open the gallery and its model; or, if there is none yet, the model first, so that a wrong one leaves no
  * file. */
 static lk_status gallery_open(enrollment *e, lk_model **model, bool *made, lk_error *err) {
     const enroll_options *o = e->options;
-    lk_status status = lk_gallery_open(o->gallery, 0, &e->gallery, err);
+    lk_status status = cli_gallery_open(o->gallery, true, &o->access, &e->gallery, err);
+    if (status == LK_OK && o->encrypt) status = stays_plain(e, err);
     if (status == LK_OK) return cli_gallery_model(e->gallery, o->model, model, err);
     if (status != LK_NOT_FOUND || !o->model) {
         if (status == LK_NOT_FOUND)
@@ -237,7 +256,7 @@ static lk_status gallery_open(enrollment *e, lk_model **model, bool *made, lk_er
     if (status != LK_OK) return status;
     char *path = realpath(o->model, NULL); /* so that the gallery is of use from any folder */
     lk_vector_kind kind = cli_model_kind(*model, path ? path : o->model);
-    status = lk_gallery_create(o->gallery, &kind, &e->gallery, err);
+    status = cli_gallery_create(o->gallery, &kind, o->encrypt, &o->access, &e->gallery, err);
     *made = status == LK_OK;
     free(path);
     return status;

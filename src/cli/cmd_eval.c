@@ -14,6 +14,7 @@ enum {
     KEY_ALL_PAIRS,
     KEY_IDENTIFY,
     KEY_GALLERY_PHOTOS,
+    KEY_GALLERY_PEOPLE,
     KEY_LIMIT,
     KEY_GROUPS,
     KEY_BOOTSTRAP,
@@ -53,6 +54,8 @@ static const struct argp_option option_list[] = {
     {"identify", KEY_IDENTIFY, "DIR[@CROP]", 0, "Folder of people to identify", 2},
     {"gallery-photos", KEY_GALLERY_PHOTOS, "N", 0,
      "Photos of each person that are enrolled, one at least being left as a probe; 0: half of them", 2},
+    {"gallery-people", KEY_GALLERY_PEOPLE, "N", 0,
+     "People enrolled in the open set; may be given several times (default: 10, 30, 100 .. up to half)", 2},
     {"limit-people", KEY_LIMIT, "N", 0, "Only the first N people of a folder of people; 0: all", 2},
     {"trained-people-ok", KEY_TRAINED, 0, 0, "Measure on people that a model was trained on too", 3},
     {"damage", KEY_DAMAGE, "WHAT", 0,
@@ -127,6 +130,12 @@ static void parse_end(const eval_options *o, struct argp_state *state) {
         argp_error(state, "--report: figures go to standard output; give the page a file");
 }
 
+static void add_size(eval_options *o, const char *arg, struct argp_state *state) {
+    static const cli_number number[] = {{KEY_GALLERY_PEOPLE, CLI_SIZE, 0, 1, 1e9}, {0}};
+    if (o->gallery_sizes == EVAL_SIZES_MAX) argp_error(state, "over %d --gallery-people", EVAL_SIZES_MAX);
+    cli_number_parse(number, KEY_GALLERY_PEOPLE, arg, &o->gallery_people[o->gallery_sizes++], state);
+}
+
 static error_t parse(int key, char *arg, struct argp_state *state) {
     eval_options *o = state->input;
     switch (key) {
@@ -134,6 +143,7 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
     case KEY_ROOT: add_once(&o->root, arg, "root", state); return 0;
     case KEY_ALL_PAIRS: add_once(&o->all_pairs, arg, "all-pairs", state); return 0;
     case KEY_IDENTIFY: add_once(&o->identify, arg, "identify", state); return 0;
+    case KEY_GALLERY_PEOPLE: add_size(o, arg, state); return 0;
     case KEY_GROUPS: o->groups = arg; return 0;
     case KEY_NAME: add_text(&o->names, &o->name_count, arg); return 0;
     case KEY_REPORT: o->report = arg; return 0;

@@ -24,6 +24,8 @@ static const action actions[] = {
     {"export", gallery_export, "to a folder that any program can read"},
     {"import", gallery_import, "from such a folder"},
     {"dedupe", gallery_dedupe, "people who were enrolled twice"},
+    {"check", gallery_check, "look at everything that is stored"},
+    {"backup", gallery_backup, "a copy as of one moment, while others may write"},
     {"audit", gallery_audit, "what was done with it, by whom, and what came back"},
 };
 static const action without = {"cluster", gallery_cluster,
@@ -110,7 +112,7 @@ error_t gallery_words_parse(gallery_words *w, int key, char *arg, struct argp_st
     case ARGP_KEY_END:
         if (w->count < w->least) argp_error(state, "%s", w->missing);
         return 0;
-    default: return ARGP_ERR_UNKNOWN;
+    default: return cli_access_parse(&w->access, key, arg, state);
     }
 }
 

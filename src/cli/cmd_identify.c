@@ -36,6 +36,7 @@ static const struct argp_option option_list[] = {
     {"fpir", CLI_KEY_FPIR, "RATE", 0, "Share of strangers that may be taken for somebody in the gallery", 0},
     CLI_OPTION_PRIOR("the person is in the gallery"),
     CLI_OPTION_AUDIT,
+    CLI_OPTION_KEY,
     CLI_OPTION_CROP,
     CLI_OPTIONS_FACES,
     CLI_OPTION_JSON,

@@ -61,6 +61,7 @@ static const struct argp_option option_list[] = {
     {"reconnect", KEY_RECONNECT, "SECONDS", 0,
      "How long to try to reach a lost address or camera again; 0: not at all", 0},
     CLI_OPTION_AUDIT,
+    CLI_OPTION_KEY,
     CLI_OPTIONS_LOOK("detect-size"),
     CLI_OPTION_JSON,
     CLI_OPTION_TSV,

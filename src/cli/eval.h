@@ -20,7 +20,7 @@
 #include "cli.h"
 #include "likeness/eval.h"
 
-enum { EVAL_MODELS_MAX = 20, EVAL_MISTAKES = 12 };
+enum { EVAL_MODELS_MAX = 20, EVAL_SIZES_MAX = 16, EVAL_MISTAKES = 12 };
 
 typedef struct eval_options {
     const char **models, **names; /* names: what to call them, the first ones */
@@ -31,10 +31,11 @@ typedef struct eval_options {
     const char *pairs, *groups, *report, *title;
     cli_sources root, all_pairs, identify; /* one each; calibrate: several of all_pairs */
     lk_crop crop;
-    size_t gallery_photos; /* of each person; 0: half */
-    size_t limit_people;   /* of folders of people; 0: all */
-    size_t map;            /* photos in it */
-    int bootstrap;         /* replicates */
+    size_t gallery_photos;                                /* of each person; 0: half */
+    size_t gallery_people[EVAL_SIZES_MAX], gallery_sizes; /* of the open set; none: 10, 30, 100 .. */
+    size_t limit_people;                                  /* of folders of people; 0: all */
+    size_t map;                                           /* photos in it */
+    int bootstrap;                                        /* replicates */
     uint64_t seed;
     bool no_photos; /* nor names of people and files */
     bool trained_people_ok;
@@ -162,6 +163,8 @@ json_t *eval_json_calibration(const lk_reliability *c);
 json_t *eval_json_group(const lk_group *g);
 void eval_json_identification(json_t *figures, const lk_identification *id);
 json_t *eval_json_open_set(const lk_open_set *o);
+/* What the thresholds do that the model's calibration says; null: it has none, or cannot say. */
+json_t *eval_json_calibrated(const lk_open_set *o, const lk_calibration *calibration);
 /* Who, in which photo, as a page can show it; null with --no-photos. */
 json_t *eval_json_photo(const eval_run *run, const eval_set *set, size_t photo);
 

@@ -26,6 +26,8 @@ int gallery_export(const char *path, int argc, char **argv);
 int gallery_import(const char *path, int argc, char **argv);
 int gallery_dedupe(const char *path, int argc, char **argv);
 int gallery_cluster(const char *none, int argc, char **argv); /* the one action without a gallery */
+int gallery_check(const char *path, int argc, char **argv);
+int gallery_backup(const char *path, int argc, char **argv);
 int gallery_audit(const char *path, int argc, char **argv);
 
 /* ---- the command line of most actions (cmd_gallery.c) ---------------------------------------------- */
@@ -40,7 +42,7 @@ typedef struct gallery_words {
     cli_access access;
 } gallery_words;
 /* Rows of the argp table of every action. */
-#define GALLERY_OPTIONS CLI_OPTION_JSON, CLI_OPTION_TSV
+#define GALLERY_OPTIONS CLI_OPTION_JSON, CLI_OPTION_TSV, CLI_OPTION_KEY, CLI_OPTION_AUDIT
 /* These and the words; ARGP_ERR_UNKNOWN for other keys. */
 error_t gallery_words_parse(gallery_words *words, int key, char *arg, struct argp_state *state);
 /* All of an action that has no other options; ends with a usage error or returns. */

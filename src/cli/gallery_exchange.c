@@ -1,18 +1,19 @@
 /* gallery_exchange.c: likeness gallery GALLERY export, import and merge: all of a gallery out and in. */
 #include "gallery.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 /* ---- export --------------------------------------------------------------------------------------- */
 
-enum { KEY_NO_CROPS = CLI_KEY_VERB, KEY_RENAME };
+enum { KEY_NO_CROPS = CLI_KEY_VERB, KEY_RENAME, KEY_ENCRYPT };
 
 typedef struct exchange_options {
     gallery_words w;
     const char *model;
-    bool no_crops, rename;
+    bool no_crops, rename, encrypt;
 } exchange_options;
 
 static error_t parse(int key, char *arg, struct argp_state *state) {
@@ -21,6 +22,7 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
     case CLI_KEY_MODEL: o->model = arg; return 0;
     case KEY_NO_CROPS: o->no_crops = true; return 0;
     case KEY_RENAME: o->rename = true; return 0;
+    case KEY_ENCRYPT: o->encrypt = true; return 0;
     default: return gallery_words_parse(&o->w, key, arg, state);
     }
 }
@@ -90,7 +92,7 @@ static lk_status make(const char *path, const exchange_options *o, const lk_gall
                  "%.400s: holds vectors of model %.12s, not of %.12s (%.200s)", o->w.words[0],
                  exported->fingerprint, kind.fingerprint, o->model);
     }
-    if (status == LK_OK) status = lk_gallery_create(path, &kind, out, err);
+    if (status == LK_OK) status = cli_gallery_create(path, &kind, o->encrypt, &o->w.access, out, err);
     free(model_path);
     lk_model_free(model);
     return status;
@@ -108,6 +110,8 @@ int gallery_import(const char *path, int argc, char **argv) {
     static const struct argp_option options[] = {
         {"model", CLI_KEY_MODEL, "MODEL", 0,
          "The model that made the vectors, where they do not say so or the gallery is new", 0},
+        {"encrypt", KEY_ENCRYPT, 0, 0,
+         "Encrypt the gallery, if it is new; with --key-file or LIKENESS_GALLERY_KEY", 0},
         GALLERY_OPTIONS,
         {0}};
     static const struct argp argp = {

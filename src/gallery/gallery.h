@@ -5,6 +5,7 @@
  *   search.c             searches: the index follows the store, then names are looked up
  *   audit.c              the account of what was done: writing its rows, each chained to the one before
  *   audit_verify.c       reading it, and saying what does not hold
+ *   check.c              is it sound? and a copy of it
  *   seal.c               encryption of vectors and crops
  *   name.c               what may be a name
  *   index.h, index.c     the copy of all vectors in memory; rows.h has its inside
@@ -72,6 +73,9 @@ void lk__audit_name(const uint8_t *salt, const char *name, uint8_t *hash);
 /* What the first row is chained to, and each row's hash from the one before. */
 void lk__audit_origin(const char *identity, uint8_t *hash);
 void lk__audit_hash(const uint8_t *before, const lk__audit_row *row, uint8_t *hash);
+
+/* search.c: does the index, brought up to date, have the photos that the store has? FORMAT: no. */
+lk_status lk__gallery_check_index(lk_gallery *gallery, lk_error *err);
 
 /* seal.c: out (size + LK__SEAL_ROOM) from plain (size), and back. */
 enum { LK__SEAL_VECTOR = 'v', LK__SEAL_CROP = 'c' };

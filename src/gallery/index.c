@@ -237,23 +237,28 @@ lk_status lk__index_append(lk__index *x, const int64_t *photos, const int64_t *p
 
 /* ---- removing -------------------------------------------------------------------------------------- */
 
-/* The rows of a segment that are still there, in a new one. NULL: out of memory. */
+/* The rows of a segment that are still there, in a new one. NULL: it cannot be. */
 static lk__segment *without_removed(const lk__index *x, const lk__segment *old) {
     size_t left = old->count - old->removed_count, at = 0;
     size_t blocks = (left + LK__CODE_ROWS - 1) / LK__CODE_ROWS;
     lk__segment *p = segment_new(x, blocks * LK__CODE_ROWS);
     if (!p) return NULL;
-    for (size_t i = 0; i < old->count; i++)
-        if (atomic_load_explicit(&old->removed[i], memory_order_relaxed) == 0)
-            segment_put(x, p, at++, old->photos[i], old->people[i], old->vectors + i * x->stride, x->stride);
+    for (size_t i = 0; i < old->count; i++) {
+        if (atomic_load_explicit(&old->removed[i], memory_order_relaxed) != 0) continue;
+        if (!lk__segment_sound(old, i, x->stride)) { /* stays where a search will find it out */
+            lk__segment_release(p);
+            return NULL;
+        }
+        segment_put(x, p, at++, old->photos[i], old->people[i], old->vectors + i * x->stride, x->stride);
+    }
     encode(x, p, 0, blocks, left);
     p->count = left;
     p->full = true;
     return p;
 }
 
-/* Parts of which most is removed are written anew or dropped. Without memory they stay: a search passes over
- * what is removed. */
+/* Parts of which most is removed are written anew or dropped. Where that cannot be they stay: a search passes
+ * over what is removed. */
 static void tidy(lk__index *x) {
     size_t kept = 0;
     lk__segment **segments =

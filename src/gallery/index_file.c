@@ -363,6 +363,7 @@ typedef struct saving {
     layout at;
     int dim;
     atomic_ullong content;
+    atomic_bool wrong; /* a row is not what it was when it was read from a file */
 } saving;
 
 static bool stays(const saving *s, const lk__segment *segment, size_t row) {
@@ -380,6 +381,7 @@ static void save_rows(void *context, int i, int n) {
         for (size_t row = 0; to < s->firsts[v + 1]; row++) {
             if (!stays(s, segment, row)) continue;
             const float *vector = segment->vectors + row * stride;
+            if (!lk__segment_sound(segment, row, stride)) atomic_store(&s->wrong, true);
             ((int64_t *)(void *)(s->bytes + s->at.photos))[to] = segment->photos[row];
             ((int64_t *)(void *)(s->bytes + s->at.people))[to] = segment->people[row];
             ((uint32_t *)(void *)(s->bytes + s->at.sums))[to] = lk__row_sum(vector, stride);
@@ -459,6 +461,7 @@ static lk_status fill_file(saving *s, int fd, const char *path, const lk__index_
     head_seal(&h);
     memcpy(s->bytes, &h, sizeof h);
     lk_status status = msync(s->bytes, s->at.size, MS_SYNC) == 0 ? LK_OK : lk__fail_errno(err, "write", path);
+    if (atomic_load(&s->wrong)) status = lk__fail(err, LK_MISMATCH, "%s: the old file was damaged", path);
     munmap(s->bytes, s->at.size);
     return status;
 }

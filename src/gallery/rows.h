@@ -53,6 +53,10 @@ bool lk__index_push(lk__index *index, lk__segment *const *segments, size_t count
 /* Of a segment of the index the row of a photo; its count if it is not there. */
 size_t lk__segment_find(const lk__segment *segment, int64_t photo);
 uint32_t lk__row_sum(const float *vector, size_t stride);
+/* False: the row lies in a file and is not what was written there: overwritten, or damaged. */
+static inline bool lk__segment_sound(const lk__segment *segment, size_t row, size_t stride) {
+    return !segment->sums || segment->sums[row] == lk__row_sum(segment->vectors + row * stride, stride);
+}
 
 /* index_file.c */
 void lk__index_file_release(lk__index_file *file); /* with the lock held, or nobody about */

@@ -122,7 +122,7 @@ static bool look(worker *w, size_t p, uint32_t v, size_t row) {
     const float *vector = segment->vectors + row * stride;
     float cosine;
     if (is_removed(s, segment, row)) return true;
-    if (segment->sums && segment->sums[row] != lk__row_sum(vector, stride)) {
+    if (!lk__segment_sound(segment, row, stride)) {
         /* Overwritten, because it was removed since; or else damaged. */
         if (atomic_load(&segment->removed[row]) == 0) atomic_store(&s->damaged, true);
         return true;

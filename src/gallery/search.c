@@ -11,6 +11,7 @@
 /* ---- following the store -------------------------------------------------------------------------- */
 
 enum { CHUNK = 1024 }; /* rows handed to the index at a time */
+enum { PATIENCE = 8 }; /* tries until it is believed that index and store do not belong together */
 
 typedef struct follower {
     lk_gallery *g;
@@ -83,6 +84,20 @@ lk_status lk__gallery_follow(lk_gallery *g, lk_error *err) {
     return status;
 }
 
+lk_status lk__gallery_check_index(lk_gallery *g, lk_error *err) {
+    size_t people = 0, photos = 0;
+    for (int tries = 0; tries < PATIENCE; tries++) { /* somebody may write between the two */
+        lk_status status = lk__gallery_follow(g, err);
+        if (status != LK_OK) return status;
+        pthread_mutex_lock(&g->lock);
+        status = g->store->ops->counts(g->store, &people, &photos, err);
+        pthread_mutex_unlock(&g->lock);
+        if (status != LK_OK || lk__index_count(g->index) == photos) return status;
+    }
+    return lk__fail(err, LK_FORMAT, "%s: %zu photos, and %zu in what searches use", g->path, photos,
+                    lk__index_count(g->index));
+}
+
 /* ---- names ---------------------------------------------------------------------------------------- */
 
 /* The matches of one probe and their names, in one block so that one free() ends them. Names come in the
@@ -146,8 +161,6 @@ static lk_status name_hits(lk_gallery *g, const lk__hit *hits, size_t count, lk_
 }
 
 /* ---- the search ----------------------------------------------------------------------------------- */
-
-enum { PATIENCE = 8 }; /* searches until it is believed that index and store do not belong together */
 
 /* Of `count` probes; hits (count, k), found (count) are scratch. NOT_FOUND: something has gone meanwhile. */
 static lk_status attempt(lk_gallery *g, const float *probes, size_t count, size_t k, bool people,

@@ -90,6 +90,8 @@ typedef lk_status (*lk__person_fn)(void *context, const lk__person *person, lk_e
 typedef lk_status (*lk__removed_fn)(void *context, int64_t photo_id, lk_error *err);
 typedef lk_status (*lk__audit_fn)(void *context, const lk__audit_row *row, lk_error *err);
 
+typedef void (*lk__finding_fn)(void *context, const char *finding);
+
 typedef struct lk__store lk__store;
 
 typedef struct lk__store_ops {
@@ -146,6 +148,10 @@ typedef struct lk__store_ops {
     lk_status (*audit_rows)(lk__store *store, int64_t after, size_t limit, lk__audit_fn fn, void *context,
                             lk_error *err);
 
+    /* Say what is not sound in what is kept, as far as it can be told without looking into vectors and crops.
+     */
+    lk_status (*check)(lk__store *store, lk__finding_fn fn, void *context, lk_error *err);
+
     /* ---- searching ---- */
     /* How far the store has come: the highest numbers that a reader would reach now. */
     lk_status (*ends)(lk__store *store, lk__cursors *out, lk_error *err);
@@ -160,6 +166,8 @@ typedef struct lk__store_ops {
      */
     lk_status (*names)(lk__store *store, const int64_t *ids, size_t count, lk__photo_fn fn, void *context,
                        lk_error *err);
+    /* All of it of one moment to a new file; INVALID where a store has means of its own for that. */
+    lk_status (*backup)(lk__store *store, const char *path, lk_error *err);
 } lk__store_ops;
 
 /* What every store begins with. */

@@ -310,8 +310,10 @@ const lk__store_ops lk__sqlite_ops = {
     .photo = lk__sqlite_photo,
     .audit_last = lk__sqlite_audit_last,
     .audit_rows = lk__sqlite_audit_rows,
+    .check = lk__sqlite_check,
     .ends = lk__sqlite_ends,
     .changes = lk__sqlite_changes,
     .passed = lk__sqlite_passed,
     .names = lk__sqlite_names,
+    .backup = lk__sqlite_backup,
 };

@@ -3,6 +3,7 @@
  *   store_sqlite.c          the SQL that runs after opening; transactions and changes
  *   store_sqlite_read.c     looking and searching
  *   store_sqlite_audit.c    the rows of the audit
+ *   store_sqlite_check.c    is the file sound?
  *   store_sqlite_open.c     making a file, opening one, and what must hold before it is believed
  *   store_sqlite_schema.c   the schema, and how older ones become this one */
 #ifndef LK_STORE_SQLITE_H
@@ -111,6 +112,10 @@ lk_status lk__sqlite_audit_last(lk__store *store, int64_t *number, uint8_t *hash
 lk_status lk__sqlite_audit_rows(lk__store *store, int64_t after, size_t limit, lk__audit_fn fn, void *context,
                                 lk_error *err);
 lk_status lk__sqlite_passed(lk__store *store, const lk__moment *moment, bool *yes, lk_error *err);
+
+/* store_sqlite_check.c, store_sqlite_open.c */
+lk_status lk__sqlite_check(lk__store *store, lk__finding_fn fn, void *context, lk_error *err);
+lk_status lk__sqlite_backup(lk__store *store, const char *path, lk_error *err);
 
 /* store_sqlite_schema.c */
 lk_status lk__sqlite_schema_write(const lk__sqlite *s, const lk_vector_kind *kind, const uint8_t *seal_check,

@@ -138,6 +138,36 @@ lk_status lk__sqlite_create(const char *path, const lk_vector_kind *kind, const 
     return status;
 }
 
+/* ---- a copy ---------------------------------------------------------------------------------------- */
+
+static lk_status sync_file(const char *name, const char *path, lk_error *err) {
+    int fd = open(name, O_RDONLY | O_CLOEXEC);
+    lk_status status = fd >= 0 && fsync(fd) == 0 ? LK_OK : lk__fail_errno(err, "write", path);
+    if (fd >= 0) close(fd);
+    return status;
+}
+
+/* VACUUM INTO reads one moment while others write, and leaves out what free pages may still hold. */
+lk_status lk__sqlite_backup(lk__store *store, const char *path, lk_error *err) {
+    lk__sqlite *s = lk__sqlite_of(store);
+    char name[NAME_ROOM];
+    lk_status status = check_free(path, err);
+    if (status != LK_OK) return status;
+    snprintf(name, sizeof name, "%s.tmp.XXXXXX", path);
+    int fd = mkstemp(name);
+    if (fd < 0) return lk__fail_errno(err, "create", path);
+    close(fd);
+    sqlite3_stmt *copy = NULL;
+    if (sqlite3_prepare_v2(s->reader.db, "VACUUM INTO ?1", -1, &copy, NULL) != SQLITE_OK ||
+        sqlite3_bind_text(copy, 1, name, -1, SQLITE_STATIC) != SQLITE_OK || sqlite3_step(copy) != SQLITE_DONE)
+        status = lk__sqlite_fail(s, &s->reader, "copy it", err);
+    sqlite3_finalize(copy);
+    if (status == LK_OK) status = sync_file(name, path, err);
+    if (status == LK_OK) status = move_into_place(name, path, err);
+    if (status != LK_OK) remove_unfinished(name);
+    return status;
+}
+
 /* ---- opening ------------------------------------------------------------------------------------- */
 
 static uint32_t big_endian(const uint8_t *b) {

@@ -53,7 +53,7 @@ static lk_status write_info(const lk__sqlite *s, const lk_vector_kind *kind, con
     sqlite3_stmt *row = NULL;
     const char *sql = "INSERT INTO info VALUES ('dim', ?1), ('fingerprint', ?2), ('threshold', ?3), "
                       "('model_path', ?4), ('created', strftime('%Y-%m-%dT%H:%M:%SZ', 'now')), ('identity', "
-                      "lower(hex(randomblob(16))))";
+                      "lower(hex(randomblob(16)))), ('key_check', ?5)";
     if (sqlite3_prepare_v2(s->link.db, sql, -1, &row, NULL) != SQLITE_OK)
         return lk__sqlite_fail(s, &s->link, "create", err);
     sqlite3_bind_int(row, 1, kind->dim);

@@ -8,8 +8,7 @@
 
 enum { K = 5, K_MAX = 1000, VECTORS_MAX = 64 };
 
-/* ---- bodies
- * ------------------------------------------------------------------------------------------------- */
+/* ---- bodies -------------------------------------------------------------------------------------------- */
 
 void serve_prepare_one(serve_request *r) {
     serve_request_shots(r, 1, SERVE_PICK_ALL);
@@ -57,9 +56,13 @@ static void prepare_vectors(serve_request *r, size_t least, size_t most) {
     json_decref(body);
 }
 
+static bool threshold_of(serve_request *r) {
+    return serve_query_real(r, "threshold", -1, 1, r->server->options->threshold, &r->threshold);
+}
+
 void serve_prepare_probe(serve_request *r) {
     uint64_t k;
-    if (!serve_query_whole(r, "k", 1, K_MAX, K, &k)) return;
+    if (!serve_query_whole(r, "k", 1, K_MAX, K, &k) || !threshold_of(r)) return;
     r->k = (size_t)k;
     const char *by = serve_query_get(r, "by");
     r->people = !by || strcmp(by, "people") == 0;
@@ -72,6 +75,7 @@ void serve_prepare_probe(serve_request *r) {
 }
 
 void serve_prepare_pair(serve_request *r) {
+    if (!threshold_of(r)) return;
     if (serve_text_is(r->content_type, "application/json")) {
         prepare_vectors(r, 2, 2);
     } else if (serve_request_shots(r, 2, SERVE_PICK_LARGEST) && r->shot_count != 2) {
@@ -80,8 +84,7 @@ void serve_prepare_pair(serve_request *r) {
     }
 }
 
-/* ---- answers
- * ------------------------------------------------------------------------------------------------- */
+/* ---- answers ------------------------------------------------------------------------------------------- */
 
 /* True: a photo could not be used, which is the answer. */
 static bool shots_failed(serve_request *r) {
@@ -138,10 +141,7 @@ void serve_api_embed(serve_request *r) {
 }
 
 void serve_api_verify(serve_request *r) {
-    double threshold;
-    if (!serve_query_real(r, "threshold", -1, 1, r->server->options->threshold, &threshold) ||
-        shots_failed(r))
-        return;
+    if (shots_failed(r)) return;
     for (size_t i = 0; i < r->shot_count; i++)
         if (r->shots[i].found == 0) {
             serve_answer_problem(r, 422, "no face", "photo %zu shows no face", i + 1);
@@ -153,10 +153,10 @@ void serve_api_verify(serve_request *r) {
     for (size_t i = 0; i < r->shot_count; i++)
         json_array_append_new(faces, serve_json_face(&r->shots[i].faces[0]));
     serve_answer_json(r, 200,
-                      json_pack("{s:b, s:o, s:o, s:o, s:o, s:o}", "same", cosine >= threshold, "cosine",
+                      json_pack("{s:b, s:o, s:o, s:o, s:o, s:o}", "same", cosine >= r->threshold, "cosine",
                                 serve_json_real(cosine), "l2", serve_json_real(lk_l2(a, b, r->server->dim)),
-                                "probability", json_null(), "threshold", serve_json_real(threshold), "faces",
-                                faces));
+                                "probability", json_null(), "threshold", serve_json_real(r->threshold),
+                                "faces", faces));
 }
 
 static json_t *match_json(const lk_match *m) {
@@ -167,14 +167,11 @@ static json_t *match_json(const lk_match *m) {
 }
 
 void serve_api_identify(serve_request *r) {
-    double threshold;
-    if (!serve_query_real(r, "threshold", -1, 1, r->server->options->threshold, &threshold) ||
-        shots_failed(r))
-        return;
+    if (shots_failed(r)) return;
     json_t *faces = json_array();
     for (size_t i = 0; i < r->vector_count; i++) {
         const lk_matches *found = &r->matches[i];
-        bool known = found->count > 0 && (double)found->items[0].cosine >= threshold;
+        bool known = found->count > 0 && (double)found->items[0].cosine >= r->threshold;
         json_t *face = face_json(r, i), *matches = json_array();
         for (size_t k = 0; k < found->count; k++)
             json_array_append_new(matches, match_json(&found->items[k]));
@@ -185,6 +182,6 @@ void serve_api_identify(serve_request *r) {
         json_array_append_new(faces, face);
     }
     json_t *o = answer_begin(r, faces);
-    json_object_set_new(o, "threshold", serve_json_real(threshold));
+    json_object_set_new(o, "threshold", serve_json_real(r->threshold));
     serve_answer_json(r, 200, o);
 }

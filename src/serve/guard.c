@@ -103,8 +103,7 @@ static bool origin_allowed(const serve_request *r, const char *host, const char 
     return !(r->route->flags & SERVE_WRITE) || own || bearer;
 }
 
-/* ---- token -----------------------------------------------------------------------------------------------
- */
+/* ---- token --------------------------------------------------------------------------------------------- */
 
 static const char *bearer_of(const serve_request *r) {
     const char *text = MHD_lookup_connection_value(r->connection, MHD_HEADER_KIND, "Authorization");

@@ -11,7 +11,6 @@
 #include <errno.h>
 #include <microhttpd.h>
 #include <netdb.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -46,7 +45,7 @@ struct serve_http {
     pthread_t watch;
     bool watching;
     atomic_bool draining, ending;
-    atomic_size_t in_flight, body_bytes;
+    atomic_size_t in_flight;
 };
 
 double serve_seconds(void) {
@@ -55,8 +54,7 @@ double serve_seconds(void) {
     return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
 }
 
-/* ---- connections and their clocks -------------------------------------------------------------------------
- */
+/* ---- connections and their clocks ---------------------------------------------------------------------- */
 
 static void on_connection(void *context, struct MHD_Connection *c, void **own,
                           enum MHD_ConnectionNotificationCode what) {
@@ -116,8 +114,7 @@ static void *watch_main(void *context) {
     return NULL;
 }
 
-/* ---- answers
- * ----------------------------------------------------------------------------------------------- */
+/* ---- answers ------------------------------------------------------------------------------------------- */
 
 static const char *const headers[][2] = {
     {"X-Content-Type-Options", "nosniff"},
@@ -158,8 +155,7 @@ void serve_http_done(serve_request *r) {
     MHD_resume_connection(r->connection); /* and it may be gone */
 }
 
-/* ---- requests
- * ------------------------------------------------------------------------------------------------ */
+/* ---- requests ------------------------------------------------------------------------------------------ */
 
 static void refuse(serve_request *r, int status, const char *title, const char *detail) {
     serve_answer_problem(r, status, title, "%s", detail);
@@ -202,7 +198,7 @@ static void check_body(serve_http *h, serve_request *r) {
         serve_answer_problem(r, 413, lk_status_text(LK_TOO_LARGE),
                              "the body has %llu bytes, over the limit of %llu", (unsigned long long)size,
                              (unsigned long long)limit);
-    } else if (atomic_load(&h->body_bytes) + size > o->bodies_limit) {
+    } else if (atomic_load(&h->server->body_bytes) + size > o->bodies_limit) {
         refuse(r, 503, "too busy", "too many bytes are being sent to this server; try again later");
     }
 }
@@ -244,19 +240,24 @@ static bool body_room(serve_http *h, serve_request *r, size_t size) {
     if (r->size + size <= r->capacity) return true;
     size_t capacity = r->capacity ? r->capacity : 64 << 10;
     while (capacity < r->size + size) capacity *= 2;
-    if (atomic_fetch_add(&h->body_bytes, capacity - r->capacity) + capacity - r->capacity >
+    if (atomic_fetch_add(&h->server->body_bytes, capacity - r->capacity) + capacity - r->capacity >
         h->server->options->bodies_limit) {
-        atomic_fetch_sub(&h->body_bytes, capacity - r->capacity);
+        atomic_fetch_sub(&h->server->body_bytes, capacity - r->capacity);
         return false;
     }
     uint8_t *body = realloc(r->body, capacity);
     if (!body) {
-        atomic_fetch_sub(&h->body_bytes, capacity - r->capacity);
+        atomic_fetch_sub(&h->server->body_bytes, capacity - r->capacity);
         return false;
     }
     r->body = body;
     r->capacity = capacity;
     return true;
+}
+
+void serve_http_body_free(serve *server, uint8_t *body, size_t capacity) {
+    free(body);
+    atomic_fetch_sub(&server->body_bytes, capacity);
 }
 
 static enum MHD_Result take_body(serve_http *h, serve_request *r, const char *data, size_t *size) {
@@ -332,15 +333,13 @@ static void on_completed(void *context, struct MHD_Connection *c, void **own,
     free(r->shots);
     free(r->vectors);
     free(r->matches);
-    free(r->body);
-    atomic_fetch_sub(&h->body_bytes, r->capacity);
+    serve_http_body_free(h->server, r->body, r->capacity);
     free(r);
     *own = NULL;
     atomic_fetch_sub(&h->in_flight, 1);
 }
 
-/* ---- start
- * ------------------------------------------------------------------------------------------------------ */
+/* ---- start --------------------------------------------------------------------------------------------- */
 
 /* "127.0.0.1:8080", "[::1]:8080", "localhost:8080" */
 static lk_status resolve(const char *listen, struct addrinfo **out, lk_error *err) {

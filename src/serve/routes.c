@@ -25,9 +25,23 @@ const serve_route serve_routes[] = {
     {"POST", "/v1/identify", SERVE_READ, SERVE_LOOK, PROBES | SERVE_EMBED | SERVE_SEARCH, serve_prepare_probe,
      serve_api_identify},
     {"GET", "/v1/people", SERVE_READ, SERVE_DESK, 0, NULL, serve_api_people},
+    {"GET", "/v1/people/{person}", SERVE_READ, SERVE_DESK, 0, NULL, serve_api_person},
+    {"PATCH", "/v1/people/{person}", SERVE_ADMIN, SERVE_DESK, WRITES_BODY, NULL, serve_api_rename},
     {"DELETE", "/v1/people/{person}", SERVE_ADMIN, SERVE_DESK, SERVE_WRITE, NULL, serve_api_remove},
     {"POST", "/v1/people/{person}/photos", SERVE_ENROLL, SERVE_LOOK, WRITES_BODY | SERVE_EMBED,
      serve_prepare_enroll, serve_api_enroll},
+    {"POST", "/v1/people/{person}/merge", SERVE_ADMIN, SERVE_DESK, WRITES_BODY, NULL, serve_api_merge},
+    {"PATCH", "/v1/photos/{photo_id}", SERVE_ADMIN, SERVE_DESK, WRITES_BODY, NULL, serve_api_photo_move},
+    {"DELETE", "/v1/photos/{photo_id}", SERVE_ADMIN, SERVE_DESK, SERVE_WRITE, NULL, serve_api_photo_remove},
+    {"GET", "/v1/photos/{photo_id}/crop", SERVE_READ, SERVE_DESK, 0, NULL, serve_api_photo_crop},
+    {"GET", "/v1/duplicates", SERVE_READ, SERVE_DESK, 0, NULL, serve_api_duplicates},
+    {"GET", "/v1/map", SERVE_READ, SERVE_DESK, 0, NULL, serve_api_map},
+    {"GET", "/v1/audit", SERVE_ADMIN, SERVE_DESK, 0, NULL, serve_api_audit},
+    {"POST", "/v1/jobs", SERVE_ENROLL, SERVE_DESK, WRITES_BODY | SERVE_UPLOAD, NULL, serve_api_job_start},
+    {"GET", "/v1/jobs", SERVE_ENROLL, SERVE_DESK, 0, NULL, serve_api_jobs},
+    {"GET", "/v1/jobs/{job}", SERVE_ENROLL, SERVE_DESK, 0, NULL, serve_api_job},
+    {"DELETE", "/v1/jobs/{job}", SERVE_ENROLL, SERVE_DESK, SERVE_WRITE, NULL, serve_api_job_cancel},
+    {"GET", "/v1/jobs/{job}/events", SERVE_ENROLL, SERVE_DESK, 0, NULL, serve_api_job_events},
 };
 const size_t serve_route_count = sizeof serve_routes / sizeof *serve_routes;
 

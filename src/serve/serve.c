@@ -54,7 +54,7 @@ static void stop(serve *s) {
     if (s->jobs) serve_jobs_stop(s->jobs);
     if (s->http) serve_http_drain(s->http, DRAIN);
     if (s->work) serve_work_end(s->work);
-    serve_http_free(s->http);
+    serve_http_free(s->http); /* and with it what listens to jobs */
     serve_work_free(s->work);
     serve_jobs_free(s->jobs);
     serve_guard_free(s->guard);

@@ -46,7 +46,7 @@ serve_options serve_options_default(void);
  * or are not safe, said in terms of the command's options. Signals are blocked for all threads meanwhile. */
 lk_status serve_run(const serve_options *options, lk_error *err);
 
-/* ---- tokens (token.c): one line each, "name <tab> role <tab> SHA-256 <tab> created" ---------------- */
+/* ---- tokens (token.c): one line each, "name <tab> role <tab> SHA-256 <tab> created" -------------------- */
 
 enum { SERVE_TOKEN_TEXT = 64, SERVE_NAME_BYTES = 64 };
 /* "read", "enroll", "admin"; SERVE_NOBODY: no such role. */

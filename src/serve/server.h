@@ -10,7 +10,7 @@
  *   work.c         lanes, workers, batches: who works on which request when
  *   shot.c         one photo: bytes to faces to crops
  *   api_*.c        what each route does
- *   job.c, zip.c   many photos in the background
+ *   job.c          many photos in the background; bundle.c takes them out of an upload
  *   metrics.c      counters, in Prometheus' format
  *   token.c        tokens on disk
  *   web/           the page, embedded (cmake/embed.cmake)
@@ -32,6 +32,7 @@
 #include <jansson.h>
 #include <pthread.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdint.h>
 
 struct MHD_Connection;
@@ -40,7 +41,7 @@ struct MHD_Response;
 typedef struct serve serve;
 typedef struct serve_request serve_request;
 
-/* ---- text from outside (text.c) -------------------------------------------------------------------- */
+/* ---- text from outside (text.c) ------------------------------------------------------------------------ */
 
 /* %XX decoded in place. false: broken escapes, a zero byte, or no UTF-8. */
 bool serve_text_decode(char *text);
@@ -53,7 +54,7 @@ bool serve_text_is(const char *header, const char *value);
 /* Is `needle` in `text`, letters of ASCII in whatever case? */
 bool serve_text_has(const char *text, const char *needle);
 
-/* ---- bodies (multipart.c) --------------------------------------------------------------------------- */
+/* ---- bodies (multipart.c) ------------------------------------------------------------------------------ */
 
 /* One part of a body; bytes lie in the body. */
 typedef struct serve_part {
@@ -65,7 +66,7 @@ typedef struct serve_part {
 lk_status serve_multipart_parse(const char *content_type, const uint8_t *body, size_t size, serve_part *parts,
                                 size_t capacity, size_t *count, lk_error *err);
 
-/* ---- routes (routes.c) ------------------------------------------------------------------------------ */
+/* ---- routes (routes.c) --------------------------------------------------------------------------------- */
 
 typedef enum serve_lane {
     SERVE_NOW,  /* at once, by http.c: nothing that waits */
@@ -99,7 +100,7 @@ enum { SERVE_ARGS = 1, SERVE_ARG_BYTES = 1024, SERVE_QUERIES = 16 };
 const serve_route *serve_route_find(const char *method, const char *path,
                                     char args[SERVE_ARGS][SERVE_ARG_BYTES], bool *other, bool *bad);
 
-/* ---- one request ------------------------------------------------------------------------------------ */
+/* ---- one request --------------------------------------------------------------------------------------- */
 
 typedef enum serve_pick { SERVE_PICK_ALL, SERVE_PICK_LARGEST, SERVE_PICK_ONLY, SERVE_PICK_NUMBER } serve_pick;
 
@@ -120,6 +121,7 @@ typedef struct serve_shot {
     lk_image **crops;  /* (count) */
     size_t count;
     size_t first; /* its vectors are the request's from here */
+    uint8_t hash[LK_PROBE_HASH_BYTES];
 } serve_shot;
 
 typedef struct serve_query {
@@ -145,7 +147,8 @@ struct serve_request {
     float *vectors; /* (vector_count, dim) */
     size_t vector_count;
     size_t k;            /* closest of each vector */
-    bool people;         /* people, not photos */
+    bool people; /* people, not photos */
+    double threshold;
     lk_matches *matches; /* (vector_count) */
 
     int status; /* of the answer; 0: none yet */
@@ -166,7 +169,7 @@ bool serve_query_whole(serve_request *r, const char *key, uint64_t low, uint64_t
 bool serve_query_real(serve_request *r, const char *key, double low, double high, double fallback,
                       double *value);
 
-/* ---- answers (answer.c) ------------------------------------------------------------------------------ */
+/* ---- answers (answer.c) -------------------------------------------------------------------------------- */
 
 /* JSON; takes the value, which may be NULL: then there was no memory. */
 void serve_answer_json(serve_request *r, int status, json_t *value);
@@ -181,7 +184,7 @@ json_t *serve_json_text(const char *text);    /* NULL becomes null, broken UTF-8
 json_t *serve_json_real(double value);        /* not finite: null */
 json_t *serve_json_face(const lk_face *face); /* box, points, confidence, quality */
 
-/* ---- shots (shot.c) ---------------------------------------------------------------------------------- */
+/* ---- shots (shot.c) ------------------------------------------------------------------------------------ */
 
 typedef struct serve_eye serve_eye; /* a worker's own detector and embedder */
 lk_status serve_eye_new(const serve *server, serve_eye **out, lk_error *err);
@@ -195,12 +198,14 @@ void serve_shot_free(serve_shot *shot);
 bool serve_request_shots(serve_request *r, size_t most, serve_pick pick);
 /* ?face=only|largest|all|N */
 bool serve_request_pick(serve_request *r, serve_pick fallback, serve_pick *pick, size_t *number);
+/* Why nothing of the shot can be enrolled (count 0), in the words of likeness enroll. */
+void serve_shot_why(const serve_shot *shot, lk_error *why);
 /* Enroll the shot's faces as the person's; what is stored is called as the shot. Under the server's change
  * lock. */
 lk_status serve_shot_enroll(serve *server, const serve_shot *shot, const float *vectors, const char *person,
                             int64_t *ids, lk_error *err);
 
-/* ---- work (work.c) ------------------------------------------------------------------------------------ */
+/* ---- work (work.c) ------------------------------------------------------------------------------------- */
 
 typedef struct serve_work serve_work;
 lk_status serve_work_new(serve *server, serve_work **out, lk_error *err);
@@ -211,13 +216,15 @@ void serve_work_end(serve_work *work);
 void serve_work_free(serve_work *work);
 size_t serve_work_waiting(serve_work *work);
 
-/* ---- network (http.c, guard.c) ------------------------------------------------------------------------ */
+/* ---- network (http.c, guard.c) ------------------------------------------------------------------------- */
 
 typedef struct serve_http serve_http;
 lk_status serve_http_start(serve *server, serve_http **out, lk_error *err);
 /* The answer is made: send it. From any thread; the request is gone for the caller. */
 void serve_http_done(serve_request *request);
 int serve_http_port(const serve_http *http);
+/* Of a body that was taken from its request. */
+void serve_http_body_free(serve *server, uint8_t *body, size_t capacity);
 /* No new connections and requests; wait, at most `seconds`, until what is in flight has been answered and
  * taken. */
 void serve_http_drain(serve_http *http, double seconds);
@@ -240,8 +247,7 @@ void serve_jobs_free(serve_jobs *jobs);
 /* Listeners that wait are told to look again (heartbeat). */
 void serve_jobs_wake(serve_jobs *jobs);
 
-/* ---- metrics (metrics.c) ---------------------------------------------------------------------------------
- */
+/* ---- metrics (metrics.c) ------------------------------------------------------------------------------- */
 
 typedef struct serve_metrics serve_metrics;
 serve_metrics *serve_metrics_new(void); /* NULL: no memory */
@@ -273,7 +279,7 @@ struct serve {
     serve_jobs *jobs;
     serve_guard *guard;
     serve_http *http;
-    bool stopping; /* atomic */
+    atomic_size_t body_bytes; /* of all requests and jobs that are in */
 };
 
 /* A file of the page, embedded. */
@@ -289,8 +295,8 @@ double serve_seconds(void); /* monotonic */
 lk_status serve_fail(lk_error *err, lk_status status, const char *format, ...) LK_PRINTF(3, 4);
 
 /* api_people.c: around a change of the gallery; who asks is who the audit names. */
-void serve_change_begin(serve_request *r);
-void serve_change_end(serve_request *r);
+void serve_change_begin(serve *server, const char *who);
+void serve_change_end(serve *server);
 
 /* api_*.c */
 void serve_api_page(serve_request *r);

@@ -106,6 +106,7 @@ void serve_shot_look(serve_eye *eye, serve_shot *s, bool cut) {
     lk_image *photo = NULL;
     s->status = lk_image_decode_within(s->bytes, s->size, s->name, eye->server->options->pixels_limit, &photo,
                                        &s->why);
+    lk_probe_hash(s->bytes, s->size, s->hash);
     serve_metrics_add(eye->server->metrics, SERVE_COUNT_PHOTOS, 1);
     if (s->status != LK_OK) return;
     s->width = lk_image_width(photo);
@@ -122,7 +123,7 @@ void serve_shot_free(serve_shot *s) {
     free(s->faces);
 }
 
-/* ---- from a request -------------------------------------------------------------------------------- */
+/* ---- from a request ------------------------------------------------------------------------------------ */
 
 /* A photo that came without a name is called by what is in it, so that the same photo again replaces itself.
  */
@@ -202,7 +203,7 @@ bool serve_request_pick(serve_request *r, serve_pick fallback, serve_pick *pick,
     return true;
 }
 
-/* ---- into the gallery -------------------------------------------------------------------------------- */
+/* ---- into the gallery ---------------------------------------------------------------------------------- */
 
 /* The gallery keeps the aligned face where the server was told so. */
 static lk_status keep_crop(const serve *server, const lk_image *crop, lk_enrollment *e, lk_error *err) {

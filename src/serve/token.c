@@ -33,8 +33,7 @@ const char *serve_role_name(serve_role role) {
     return role == SERVE_NOBODY ? "none" : role_names[role];
 }
 
-/* ---- the file -------------------------------------------------------------------------------------------
- */
+/* ---- the file ------------------------------------------------------------------------------------------ */
 
 static bool name_valid(const char *name) {
     size_t size = strlen(name);
@@ -151,8 +150,7 @@ static lk_status read_or_none(const char *path, serve_token **tokens, size_t *co
     return status == LK_NOT_FOUND ? LK_OK : status;
 }
 
-/* ---- verbs ------------------------------------------------------------------------------------------------
- */
+/* ---- verbs --------------------------------------------------------------------------------------------- */
 
 static void hash_of(const char *text, unsigned char hash[32]) {
     crypto_hash_sha256(hash, (const unsigned char *)text, strlen(text));
@@ -219,8 +217,7 @@ lk_status serve_token_each(const char *path, serve_token_fn fn, void *context, l
     return LK_OK;
 }
 
-/* ---- the server's ---------------------------------------------------------------------------------------
- */
+/* ---- the server's -------------------------------------------------------------------------------------- */
 
 struct serve_tokens {
     char *path;

@@ -70,7 +70,7 @@ bool serve_work_put(serve_work *w, serve_request *r) {
     return room;
 }
 
-/* ---- a batch ---------------------------------------------------------------------------------------- */
+/* ---- a batch ------------------------------------------------------------------------------------------- */
 
 /* The faces of all requests of the batch through the net at once. */
 static lk_status batch_embed(serve_eye *eye, serve_request *const *requests, size_t count, size_t faces,
@@ -103,19 +103,81 @@ static lk_status batch_embed(serve_eye *eye, serve_request *const *requests, siz
     return status;
 }
 
-/* Requests that ask for the same many are searched for at once. */
+static bool searches(const serve_request *r) {
+    return (r->route->flags & SERVE_SEARCH) && r->vector_count > 0;
+}
+
+/* Those of the batch that ask for the same as the first, at once: `same` of so many vectors. */
+static lk_status search_same(serve *server, serve_request *const *same, size_t count, size_t vectors,
+                             lk_error *err) {
+    size_t dim = (size_t)server->dim, at = 0;
+    lk_search_options options = {.k = same[0]->k, .people = same[0]->people};
+    float *probes = malloc(vectors * dim * sizeof *probes);
+    lk_matches *found = calloc(vectors, sizeof *found);
+    lk_status status = LK_OK;
+    if (!probes || !found) status = serve_fail(err, LK_NO_MEMORY, "no memory for %zu searches", vectors);
+    for (size_t i = 0; i < count && status == LK_OK; i++) {
+        serve_request *r = same[i];
+        r->matches = calloc(r->vector_count, sizeof *r->matches);
+        if (!r->matches)
+            status = serve_fail(err, LK_NO_MEMORY, "no memory for %zu searches", r->vector_count);
+        memcpy(probes + at * dim, r->vectors, r->vector_count * dim * sizeof *probes);
+        at += r->vector_count;
+    }
+    if (status == LK_OK)
+        status = lk_gallery_search_many(server->options->gallery, probes, vectors, &options, found, err);
+    at = 0;
+    for (size_t i = 0; i < count && status == LK_OK; i++) {
+        memcpy(same[i]->matches, found + at, same[i]->vector_count * sizeof *found);
+        at += same[i]->vector_count;
+    }
+    free(found);
+    free(probes);
+    return status;
+}
+
 static lk_status batch_search(serve *server, serve_request *const *requests, size_t count, lk_error *err) {
+    serve_request *same[FULL];
     lk_status status = LK_OK;
     for (size_t i = 0; i < count && status == LK_OK; i++) {
-        serve_request *r = requests[i];
-        if (!(r->route->flags & SERVE_SEARCH) || r->vector_count == 0) continue;
-        r->matches = calloc(r->vector_count, sizeof *r->matches);
-        if (!r->matches) return serve_fail(err, LK_NO_MEMORY, "no memory for %zu searches", r->vector_count);
-        for (size_t v = 0; v < r->vector_count && status == LK_OK; v++)
-            status = lk_gallery_search(server->options->gallery, r->vectors + v * (size_t)server->dim, r->k,
-                                       &r->matches[v], err);
-        serve_metrics_add(server->metrics, SERVE_COUNT_SEARCHES, r->vector_count);
+        size_t n = 0, vectors = 0;
+        if (!searches(requests[i]) || requests[i]->matches) continue;
+        for (size_t j = i; j < count; j++) {
+            serve_request *r = requests[j];
+            if (!searches(r) || r->matches || r->k != requests[i]->k || r->people != requests[i]->people)
+                continue;
+            same[n++] = r;
+            vectors += r->vector_count;
+        }
+        status = search_same(server, same, n, vectors, err);
+        serve_metrics_add(server->metrics, SERVE_COUNT_SEARCHES, vectors);
     }
+    return status;
+}
+
+/* Who searched for whom and what came back is in the audit before anybody sees it; one commit for the batch.
+ */
+static lk_status batch_record(serve *server, serve_request *const *requests, size_t count, size_t faces,
+                              lk_error *err) {
+    lk_gallery_event *events = calloc(faces, sizeof *events);
+    size_t n = 0;
+    if (!events) return serve_fail(err, LK_NO_MEMORY, "no memory for the audit");
+    for (size_t i = 0; i < count; i++) {
+        const serve_request *r = requests[i];
+        for (size_t v = 0; searches(r) && v < r->vector_count; v++) {
+            const lk_matches *m = &r->matches[v];
+            events[n++] = (lk_gallery_event){.action = "identify",
+                                             .who = *r->who ? r->who : "serve",
+                                             .probe = r->shot_count ? r->shots[0].hash : NULL,
+                                             .matches = m,
+                                             .threshold = r->threshold,
+                                             .known = m->count && (double)m->items[0].cosine >= r->threshold};
+        }
+    }
+    pthread_mutex_lock(&server->change);
+    lk_status status = n ? lk_gallery_record(server->options->gallery, events, n, err) : LK_OK;
+    pthread_mutex_unlock(&server->change);
+    free(events);
     return status;
 }
 
@@ -129,6 +191,7 @@ static void batch_run(serve_work *w, serve_eye *eye, serve_request **requests, s
     lk_error err = {0};
     lk_status status = batch_embed(eye, requests, count, faces, w->server->dim, &err);
     if (status == LK_OK) status = batch_search(w->server, requests, count, &err);
+    if (status == LK_OK) status = batch_record(w->server, requests, count, faces, &err);
     err.status = status;
     serve_metrics_add(w->server->metrics, SERVE_COUNT_BATCHES, 1);
     serve_metrics_add(w->server->metrics, SERVE_COUNT_BATCHED, faces);
@@ -152,7 +215,7 @@ static bool batch_take(serve_work *w, serve_request **requests, size_t *count, s
     return true;
 }
 
-/* ---- workers ------------------------------------------------------------------------------------------ */
+/* ---- workers ------------------------------------------------------------------------------------------- */
 
 static bool late(serve_request *r) {
     if (serve_seconds() - r->queued < r->server->options->seconds) return false;

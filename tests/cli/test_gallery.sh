@@ -1,0 +1,2 @@
+#!/bin/bash
+# likeness gallery: the account of what was done, keys, and galleries that cannot be written.
