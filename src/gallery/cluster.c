@@ -19,8 +19,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Below this a scan is over before threads have begun it. */
-enum { ALONE_ROWS = 4096, MOST_PARTS = 64 };
+/* A scan of fewer numbers is over before threads have begun it, on a busy machine long before. */
+enum { ALONE = 1 << 21, MOST_PARTS = 64 };
 
 typedef struct best {
     float cosine;
@@ -69,7 +69,7 @@ static best closest(clusters *c, uint32_t from, uint32_t prefer) {
     c->from = c->row[from];
     c->prefer = prefer;
     for (int i = 0; i < MOST_PARTS; i++) c->part[i].id = UINT32_MAX;
-    if (c->rows < ALONE_ROWS || lk__threads() > MOST_PARTS)
+    if (c->rows * c->stride < ALONE || lk__threads() > MOST_PARTS)
         scan_part(c, 0, 1);
     else
         lk__parallel(scan_part, c);
