@@ -24,6 +24,7 @@ static const action actions[] = {
     {"export", gallery_export, "to a folder that any program can read"},
     {"import", gallery_import, "from such a folder"},
     {"dedupe", gallery_dedupe, "people who were enrolled twice"},
+    {"reenroll", gallery_reenroll, "the same people with the vectors of another model"},
     {"check", gallery_check, "look at everything that is stored"},
     {"backup", gallery_backup, "a copy as of one moment, while others may write"},
     {"audit", gallery_audit, "what was done with it, by whom, and what came back"},

@@ -26,6 +26,7 @@ int gallery_export(const char *path, int argc, char **argv);
 int gallery_import(const char *path, int argc, char **argv);
 int gallery_dedupe(const char *path, int argc, char **argv);
 int gallery_cluster(const char *none, int argc, char **argv); /* the one action without a gallery */
+int gallery_reenroll(const char *path, int argc, char **argv);
 int gallery_check(const char *path, int argc, char **argv);
 int gallery_backup(const char *path, int argc, char **argv);
 int gallery_audit(const char *path, int argc, char **argv);

@@ -129,4 +129,48 @@ run 2 gallery cluster people --model model.safetensors --threads 1
 err_has 'has no threshold: give --threshold'
 run 0 gallery cluster people --model model.safetensors --threshold 0.99 --least 25 --tsv --threads 1
 [ "$(sed 1d out | cut -f1 | sort -u)" = others ] || fail 'small groups are no people'
+
+# --keep-crops, and another model: from crops, then from the photos; a photo that is gone is not lost silently
+run 0 enroll k.gallery --model model.safetensors people --keep-crops --threads 1
+run 0 enroll k.gallery --person Late people/person_01/photo_01.jpg --threads 1
+run 0 gallery k.gallery show person_03 --json
+out_has '"source":"/.*/people/person_03/photo_01.jpg",.*,"crop":[1-9]'
+run 0 gallery k.gallery show Late --json
+out_has '"source":"/.*/people/person_01/photo_01.jpg",.*,"crop":null'
+run 0 gallery k.gallery export kept
+exists kept/crops.safetensors
+run 0 gallery k2.gallery import kept
+run 0 gallery k2.gallery export kept2
+diff -r kept kept2 >/dev/null || fail 'export, import, export with crops: the bytes differ'
+run 0 gallery k2.gallery export bare --no-crops
+missing bare/crops.safetensors
+run 2 gallery k.gallery reenroll
+err_has 'say which --model'
+run 3 gallery k.gallery reenroll --model model.safetensors
+err_has 'of this very model already'
+mv people/person_01/photo_01.jpg away.jpg
+run 3 gallery k.gallery reenroll --model other.safetensors --threads 1
+err_has '1 missing: 1 unreadable'
+err_has 'people/person_01/photo_01.jpg'
+run 0 gallery k.gallery info --json
+cp out unchanged
+run 0 gallery k2.gallery info --json
+[ "$(grep -o '"fingerprint":"[^"]*"' out)" = "$(grep -o '"fingerprint":"[^"]*"' unchanged)" ] || fail 'it was changed'
+mv away.jpg people/person_01/photo_01.jpg
+mv people away
+run 3 gallery k.gallery reenroll --model other.safetensors --threads 1
+err_has '25 photos, 0 embedded now, 1 missing'
+mv away people
+run 0 gallery k.gallery reenroll --model other.safetensors --threads 1
+err_has '25 photos, 1 embedded now, 0 missing'
+exists k.gallery.before
+missing k.gallery.reenrolled
+run 0 gallery k.gallery export new
+cmp -s new/photos.jsonl kept/photos.jsonl && fail 'the order cannot be the same: Late was first embedded last'
+sort new/photos.jsonl >a && sort kept/photos.jsonl >b
+cmp -s a b || fail 'a name, a time or a source was lost'
+cmp -s new/vectors.safetensors kept/vectors.safetensors && fail 'the vectors are the old ones'
+# The vectors from crops are nearly those from the photos.
+run 0 identify k.gallery people/person_05/photo_02.jpg -k 1 --threshold 0 --json --model other.safetensors
+out_has '"photo":"people/person_05/photo_02.jpg","cosine":[01].*'
 done_testing
