@@ -11,6 +11,8 @@ foreach(room ${LK_ROOMS})
   target_link_libraries(all_rooms INTERFACE room_${room})
 endforeach()
 
+target_link_libraries(all_rooms INTERFACE room_serve)
+
 function(lk_test name labels)
   add_test(NAME ${name} COMMAND ${ARGN})
   set_tests_properties(${name} PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 420 LABELS "${labels}")
@@ -25,7 +27,7 @@ endfunction()
 pkg_check_modules(cmocka IMPORTED_TARGET cmocka)
 if(cmocka_FOUND)
   add_custom_target(tests)
-  foreach(room ${LK_ROOMS})
+  foreach(room ${LK_ROOMS} serve)
     add_custom_target(tests_${room})
     add_dependencies(tests tests_${room})
     file(GLOB sources CONFIGURE_DEPENDS tests/${room}/test_*.c)
@@ -39,6 +41,11 @@ if(cmocka_FOUND)
       lk_test(${name} ${room} test_${name})
     endforeach()
   endforeach()
+  # The tests of the gallery again, on PostgreSQL.
+  lk_test(gallery_on_postgresql gallery bash ${PROJECT_SOURCE_DIR}/tests/gallery/on_postgresql.sh
+          $<TARGET_FILE:test_gallery_postgresql> $<TARGET_FILE:test_gallery_store>
+          $<TARGET_FILE:test_gallery_search> $<TARGET_FILE:test_gallery_audit> $<TARGET_FILE:test_gallery_seal>
+          $<TARGET_FILE:test_gallery_crash>)
   # The same on a processor without AVX-512: blocks of 8 channels, no Winograd, no bf16.
   lk_test(nn_layers_avx2 nn test_nn_layers)
   set_property(TEST nn_layers_avx2 APPEND PROPERTY ENVIRONMENT "ONEDNN_MAX_CPU_ISA=AVX2")
@@ -63,6 +70,14 @@ if(TARGET likeness)
     set_property(TEST ${name} APPEND PROPERTY ENVIRONMENT "LIKENESS=$<TARGET_FILE:likeness>"
                  "LIKENESS_DRAW=$<TARGET_FILE:cli_draw>" "LIKENESS_FILM=$<TARGET_FILE:cli_film>")
   endforeach()
+endif()
+
+# The page in a browser, where node, chromium and playwright-core are.
+find_program(LK_NODE node)
+if(TARGET likeness AND LK_NODE)
+  lk_test(web_serve web ${LK_NODE} ${PROJECT_SOURCE_DIR}/tests/web/serve.cjs)
+  set_property(TEST web_serve APPEND PROPERTY ENVIRONMENT "LIKENESS=$<TARGET_FILE:likeness>"
+               "LIKENESS_DRAW=$<TARGET_FILE:cli_draw>")
 endif()
 
 file(GLOB sources CONFIGURE_DEPENDS bench/bench_*.c)

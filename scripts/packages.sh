@@ -1,17 +1,19 @@
 #!/bin/bash
 # packages.sh GROUP...: make sure the Debian packages of these groups are there: build, ranks,
-# cameras, check, fuzz, bench, bench_detect, bench_eval. Asks nothing of the network when they are.
+# cameras, check, fuzz, bench and bench_NAME. Asks nothing of the network when they are.
 set -euo pipefail
 
-build="cmake ninja-build pkg-config libdnnl-dev libjpeg62-turbo-dev libpng-dev libwebp-dev libexif-dev libsqlite3-dev
+build="cmake ninja-build pkg-config libdnnl-dev libjpeg62-turbo-dev libpng-dev libwebp-dev libexif-dev libsqlite3-dev libpq-dev
   libjansson-dev libsodium-dev zlib1g-dev liblapacke-dev libcmocka-dev libmicrohttpd-dev libarchive-dev
   libavformat-dev libavcodec-dev libswscale-dev libavutil-dev"
 ranks="libopenmpi-dev openmpi-bin" # optional: training by several processes
 cameras="libavdevice-dev" # optional: likeness watch /dev/video0
-check="$ranks $cameras python3-sklearn g++ clang clang-format clang-tidy libomp-dev libclang-rt-14-dev binutils file groff-base"
+check="$ranks $cameras python3-sklearn g++ clang clang-format clang-tidy libomp-dev libclang-rt-14-dev binutils file groff-base libsimde-dev"
 fuzz="clang libomp-dev libclang-rt-14-dev"
 bench="python3-torch"
+bench_serve="wrk curl"
 bench_eval="python3-sklearn" # the peer of make bench-eval
+bench_search="python3-faiss libopenblas0-pthread g++" # the peers of make bench-search
 bench_detect="g++ python3-opencv opencv-data libdlib-dev" # the peers of make bench-detect
 
 missing=()

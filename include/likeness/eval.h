@@ -127,8 +127,11 @@ LK_API lk_status lk_reliability_measure(const lk_trial *trial, const lk_bootstra
                                         lk_reliability *out, lk_error *err);
 
 /* Fit a model's calibration: likelihood ratios, thresholds at each FAR that 30 / FAR different pairs can show
- * (rule of 30), and the tail beyond. Of all folds. EMPTY: no pair of one person, or fewer than 300 of two. */
-LK_API lk_status lk_calibration_fit(const lk_trial *trial, lk_calibration *out, lk_error *err);
+ * (rule of 30), and the tail beyond. Of all folds. EMPTY: no pair of one person, or fewer than 300 of two.
+ * lengths (photos), of lk_embedder_embed_lengths: what quality is told from; NULL, or fewer than 200 photos:
+ * none is told. */
+LK_API lk_status lk_calibration_fit(const lk_trial *trial, const float *lengths, lk_calibration *out,
+                                    lk_error *err);
 
 /* Error versus reject: the photos of the least quality are turned away; what is missed (1 - TAR) of the pairs
  * that are left, at the threshold that has `far` on all pairs? (Grother & Tabassi 2007). A pair has the lower

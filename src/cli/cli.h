@@ -270,6 +270,7 @@ typedef enum cli_bad_kind {
     CLI_NO_FACE,
     CLI_SEVERAL_FACES,
     CLI_BAD_NAME,
+    CLI_POOR, /* of too little quality */
     CLI_BAD_KINDS
 } cli_bad_kind;
 typedef struct cli_bad {
@@ -399,6 +400,8 @@ typedef struct cli_faces {
     const size_t *number; /* (count) into face; NULL when whole */
     const float *vectors; /* (count, dim) */
     const cli_jpeg *kept; /* (count) where asked for, else NULL */
+    const float *lengths; /* (count): before they were scaled to 1 */
+    const float *quality; /* (count): of the vectors, by the model's calibration; NaN: not known */
 } cli_faces;
 
 /* Called for each photo in order; `faces` NULL for one that could not be read and is in the list of bad ones.
@@ -526,8 +529,9 @@ int cli_rule_pair(const lk_model *model, const char *path, const cli_wish *wish,
 int cli_rule_gallery(const lk_model *model, const char *path, const lk_gallery_info *info,
                      const cli_wish *wish, cli_rule *out);
 double cli_rule_probability(const cli_rule *rule, double cosine); /* NaN: not known */
-/* A table's cell: a probability with two digits beside its nearer end, a rate; "NA" for NaN. */
+/* A table's cell: a probability with two digits beside its nearer end, a quality, a rate; "NA" for NaN. */
 void cli_probability_cell(cli_table *table, double probability);
+void cli_quality_cell(cli_table *table, double quality);
 void cli_rate_cell(cli_table *table, const cli_rule *rule);
 
 /* ---- ranks (ranks_mpi.c) ---------------------------------------------------------------------------- */

@@ -12,6 +12,7 @@ typedef struct serve_command {
     const char *gallery, *model, *tokens;
     const char *token_verb, *token_name, *token_role; /* likeness serve token ... */
     serve_options serve;
+    cli_access access;
     cli_look look;
     cli_compute compute;
     size_t body_mib, pixels_mega, upload_mib, connections, per_address;
@@ -57,7 +58,10 @@ static const struct argp_option option_list[] = {
     {"quiet", KEY_QUIET, 0, 0, "No line in the log for each request", 0},
     {"model", CLI_KEY_MODEL, "MODEL", 0, "The gallery's model, if it is no longer where the gallery says", 0},
     {"threshold", CLI_KEY_THRESHOLD, "COSINE", 0,
-     "Least cosine of a known person, -1 to 1 (default: the gallery's)", 0},
+     "Least cosine of a known person, -1 to 1 (default: by --fpir)", 0},
+    {"fpir", CLI_KEY_FPIR, "RATE", 0, "Share of strangers that may be taken for somebody in the gallery", 0},
+    {"far", CLI_KEY_FAR, "RATE", 0, "Share of pairs of strangers that verify may call the same", 0},
+    CLI_OPTION_PRIOR("whom a probe shows is in the gallery"),
     CLI_OPTIONS_LOOK("detect-size"),
     {"max-body", KEY_MAX_BODY, "MIB", 0, "Largest body of a request", 0},
     {"max-upload", KEY_MAX_UPLOAD, "MIB", 0, "Largest upload of many photos", 0},
@@ -73,6 +77,9 @@ static const struct argp_option option_list[] = {
 
 static const cli_number numbers[] = {
     {CLI_KEY_THRESHOLD, CLI_REAL, offsetof(serve_command, serve.threshold), -1, 1},
+    {CLI_KEY_FPIR, CLI_REAL, offsetof(serve_command, serve.fpir), 1e-6, 0.5},
+    {CLI_KEY_FAR, CLI_REAL, offsetof(serve_command, serve.far), 1e-9, 0.1},
+    {CLI_KEY_PRIOR, CLI_REAL, offsetof(serve_command, serve.prior), 1e-9, 1 - 1e-9},
     {KEY_MAX_BODY, CLI_SIZE, offsetof(serve_command, body_mib), 1, 1024},
     {KEY_MAX_UPLOAD, CLI_SIZE, offsetof(serve_command, upload_mib), 1, 1 << 16},
     {KEY_MAX_PIXELS, CLI_SIZE, offsetof(serve_command, pixels_mega), 1, 64},
@@ -189,11 +196,12 @@ static int run(serve_command *o) {
     lk_model *model = NULL, *detector = NULL;
     lk_gallery_info info;
     lk_error err = {0};
-    lk_status status = lk_gallery_open(o->gallery, 0, &gallery, &err);
+    lk_status status = cli_gallery_open(o->gallery, true, &o->access, &gallery, &err);
     if (status == LK_OK) status = lk_gallery_get_info(gallery, &info, &err);
     if (status == LK_OK) status = cli_gallery_model(gallery, o->model, &model, &err);
     if (status == LK_OK) status = open_detector(&o->look, &detector, &err);
-    if (status == LK_OK && isnan(o->serve.threshold) && isnan(info.threshold)) {
+    if (status == LK_OK && isnan(o->serve.threshold) && isnan(info.threshold) &&
+        !lk_model_calibration(model)) {
         err.status = status = LK_INVALID;
         snprintf(err.message, sizeof err.message,
                  "%.500s: the gallery's model has no threshold (it is not trained): give --threshold",
@@ -204,7 +212,6 @@ static int run(serve_command *o) {
         s->gallery = gallery;
         s->model = model;
         s->detector = detector;
-        if (isnan(s->threshold)) s->threshold = info.threshold;
         s->tokens = o->tokens;
         s->threads = o->compute.threads;
         s->precision = o->compute.precision;

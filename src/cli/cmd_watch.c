@@ -414,12 +414,13 @@ static int watch_open(watch *w, lk_error *err) {
     if (status == LK_OK) status = cli_gallery_model(w->gallery, o->model, &w->model, err);
     if (status != LK_OK) return cli_fail(err);
     if (info.photos == 0) {
-        cli_say("%s: the gallery is empty; likeness enroll puts people in", o->gallery);
+        cli_say("%s: the gallery is empty; likeness enroll puts people in", lk_gallery_name(w->gallery));
         return CLI_INPUT;
     }
     w->threshold = isnan(o->threshold) ? info.threshold : o->threshold;
     if (isnan(w->threshold)) {
-        cli_say("%s: the gallery's model has no threshold (it is not trained): give --threshold", o->gallery);
+        cli_say("%s: the gallery's model has no threshold (it is not trained): give --threshold",
+                lk_gallery_name(w->gallery));
         return CLI_USAGE;
     }
     if (o->thumbnails && mkdir(o->thumbnails, 0700) != 0 && errno != EEXIST) { /* faces: the owner's */

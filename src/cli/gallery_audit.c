@@ -9,13 +9,13 @@ enum { KEY_VERIFY = CLI_KEY_VERB, KEY_HEAD };
 
 typedef struct audit_options {
     gallery_words w;
-    const char *path;
     bool verify;
     const char *head;
 } audit_options;
 
 typedef struct audit {
     const audit_options *options;
+    const char *name; /* of the gallery */
     cli_table *table; /* NULL: JSON, or only the verdict is wanted */
     size_t rows, faults;
     char head[65];
@@ -100,7 +100,7 @@ static int on_row(void *context, const lk_audit_row *row) {
     audit *a = context;
     if (row->fault) {
         a->faults++;
-        cli_say("%s: audit, row %lld: %s", a->options->path, (long long)row->number, row->fault);
+        cli_say("%s: audit, row %lld: %s", a->name, (long long)row->number, row->fault);
     }
     if (row->hash) {
         a->rows++;
@@ -147,7 +147,7 @@ static int show(const audit_options *o, lk_gallery *gallery) {
                                               "person", "photo", "probe", "result"};
     static const char *const titles[] = {"row",   "time",  "who",     "action", "person_id", "person",
                                          "photo", "probe", "details", "hash",   "fault"};
-    audit a = {.options = o};
+    audit a = {.options = o, .name = lk_gallery_name(gallery)};
     lk_error err;
     if (!o->verify && o->w.style == CLI_TEXT) a.table = cli_table_new("rlllrlrll", text_titles);
     if (!o->verify && o->w.style == CLI_TSV) a.table = cli_table_new("rlllrlrllll", titles);
@@ -174,7 +174,7 @@ int gallery_audit(const char *path, int argc, char **argv) {
         NULL,
         NULL,
         NULL};
-    audit_options o = {.w = {.most = 0}, .path = path};
+    audit_options o = {.w = {.most = 0}};
     if (argp_parse(&argp, argc, argv, 0, NULL, &o) != 0) return CLI_USAGE;
     lk_gallery *gallery = NULL;
     lk_error err;

@@ -24,7 +24,7 @@ int gallery_rename(const char *path, int argc, char **argv) {
         gallery_told(
             w.style,
             json_pack("{s:o, s:o}", "from", cli_json_text(w.words[0]), "person", cli_json_text(w.words[1])),
-            "%s: %s is now %s", path, w.words[0], w.words[1]);
+            "%s: %s is now %s", lk_gallery_name(gallery), w.words[0], w.words[1]);
     return finish(gallery, status, &err);
 }
 
@@ -41,7 +41,7 @@ int gallery_remove(const char *path, int argc, char **argv) {
         gallery_told(
             w.style,
             json_pack("{s:o, s:I}", "removed", cli_json_text(w.words[0]), "photos", (json_int_t)photos),
-            "%s: removed %s and %s", path, w.words[0], count);
+            "%s: removed %s and %s", lk_gallery_name(gallery), w.words[0], count);
         free(count);
     }
     return finish(gallery, status, &err);
@@ -56,8 +56,8 @@ int gallery_remove_photo(const char *path, int argc, char **argv) {
     errno = 0;
     long long id = strtoll(w.words[0], &end, 10);
     if (errno || *end || id < 1) {
-        cli_say("remove-photo: '%s' is no id of a photo; likeness gallery %s show PERSON tells them",
-                w.words[0], path);
+        cli_say("remove-photo: '%s' is no id of a photo; likeness gallery GALLERY show PERSON tells them",
+                w.words[0]);
         return CLI_USAGE;
     }
     lk_gallery *gallery = NULL;
@@ -65,8 +65,8 @@ int gallery_remove_photo(const char *path, int argc, char **argv) {
     lk_status status = cli_gallery_open(path, true, &w.access, &gallery, &err);
     if (status == LK_OK) status = lk_gallery_remove_photo(gallery, id, &err);
     if (status == LK_OK)
-        gallery_told(w.style, json_pack("{s:I}", "removed", (json_int_t)id), "%s: removed photo %lld", path,
-                     id);
+        gallery_told(w.style, json_pack("{s:I}", "removed", (json_int_t)id), "%s: removed photo %lld",
+                     lk_gallery_name(gallery), id);
     return finish(gallery, status, &err);
 }
 
@@ -90,7 +90,7 @@ int gallery_merge_people(const char *path, int argc, char **argv) {
         gallery_told(w.style,
                      json_pack("{s:o, s:I, s:I}", "person", cli_json_text(w.words[0]), "merged",
                                (json_int_t)others, "photos", (json_int_t)photos),
-                     "%s: merged %s into %s: %s", path, people, w.words[0], count);
+                     "%s: merged %s into %s: %s", lk_gallery_name(gallery), people, w.words[0], count);
         free(count);
         free(people);
     }

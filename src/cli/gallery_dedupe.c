@@ -13,7 +13,7 @@ enum { KEY_FALSE_PAIRS = CLI_KEY_VERB, KEY_REPORT, KEY_MERGE };
 
 typedef struct dedupe_options {
     gallery_words w;
-    const char *path, *model, *page;
+    const char *model, *page;
     double threshold, false_pairs;
     bool merge;
 } dedupe_options;
@@ -91,7 +91,7 @@ static lk_status rule_make(const dedupe_options *o, lk_gallery *gallery, rule *r
     if (isfinite(r->threshold)) return LK_OK;
     err->status = LK_INVALID;
     snprintf(err->message, sizeof err->message, "%.500s: its model has no threshold: give --threshold",
-             o->path);
+             lk_gallery_name(gallery));
     return LK_INVALID;
 }
 
@@ -311,7 +311,7 @@ static lk_status merge_group(lk_gallery *gallery, const members *m, size_t group
     return status;
 }
 
-static int merge(const dedupe_options *o, lk_gallery *gallery, const rule *r, const lk_duplicates *found) {
+static int merge(lk_gallery *gallery, const rule *r, const lk_duplicates *found) {
     members m = {NULL, 0};
     lk_error err;
     size_t merged = 0;
@@ -322,7 +322,7 @@ static int merge(const dedupe_options *o, lk_gallery *gallery, const rule *r, co
     free(m.items);
     cli_say(
         "%s: merged %zu %s; pairs that are alike in single photos only, or through a third person, are left",
-        o->path, merged, merged == 1 ? "person" : "people");
+        lk_gallery_name(gallery), merged, merged == 1 ? "person" : "people");
     return status == LK_OK ? CLI_OK : cli_fail(&err);
 }
 
@@ -341,10 +341,10 @@ static int dedupe(const dedupe_options *o, lk_gallery *gallery) {
     if (code == CLI_OK) {
         char *text = summary(&r, &found);
         print(o, &found);
-        cli_say("%s: %s", o->path, text);
+        cli_say("%s: %s", lk_gallery_name(gallery), text);
         free(text);
         if (o->page) code = write_page(o, gallery, &r, &found);
-        if (o->merge && code == CLI_OK) code = merge(o, gallery, &r, &found);
+        if (o->merge && code == CLI_OK) code = merge(gallery, &r, &found);
     }
     lk_duplicates_free(&found);
     lk_model_free(r.model);
@@ -377,7 +377,7 @@ int gallery_dedupe(const char *path, int argc, char **argv) {
         NULL,
         help,
         NULL};
-    dedupe_options o = {.w = {.most = 0}, .path = path, .threshold = (double)NAN, .false_pairs = 1};
+    dedupe_options o = {.w = {.most = 0}, .threshold = (double)NAN, .false_pairs = 1};
     if (argp_parse(&argp, argc, argv, 0, NULL, &o) != 0) return CLI_USAGE;
     lk_gallery *gallery = NULL;
     lk_error err;

@@ -52,16 +52,19 @@ int gallery_export(const char *path, int argc, char **argv) {
     lk_status status = cli_gallery_open_to_search(path, &o.w.access, &gallery, &recorded, &err);
     if (status == LK_OK && recorded) status = lk_gallery_record(gallery, &event, 1, &err);
     if (status == LK_OK) status = lk_gallery_export(gallery, o.w.words[0], &how, &info, &err);
-    lk_gallery_close(gallery);
-    if (status != LK_OK) return cli_fail(&err);
+    if (status != LK_OK) {
+        lk_gallery_close(gallery);
+        return cli_fail(&err);
+    }
     char *photos = gallery_count(info.photos, "photo", "photos"),
          *people = gallery_count(info.people, "person", "people");
     gallery_told(o.w.style,
                  json_pack("{s:o, s:I, s:I}", "folder", cli_json_text(o.w.words[0]), "people",
                            (json_int_t)info.people, "photos", (json_int_t)info.photos),
-                 "%s: exported %s of %s to %s", path, photos, people, o.w.words[0]);
+                 "%s: exported %s of %s to %s", lk_gallery_name(gallery), photos, people, o.w.words[0]);
     free(photos);
     free(people);
+    lk_gallery_close(gallery);
     return CLI_OK;
 }
 
@@ -144,16 +147,17 @@ int gallery_import(const char *path, int argc, char **argv) {
     }
     if (status == LK_OK)
         status = lk_gallery_import(gallery, o.w.words[0], gallery_progress, &started, &count, &err);
-    lk_gallery_close(gallery);
     if (status != LK_OK) {
+        lk_gallery_close(gallery);
         if (made) unlink(path); /* nothing was in it yet; an address is no file */
         return cli_fail(&err);
     }
     char *photos = gallery_count(count, "photo", "photos");
     gallery_told(o.w.style,
                  json_pack("{s:o, s:I}", "folder", cli_json_text(o.w.words[0]), "photos", (json_int_t)count),
-                 "%s: imported %s%s", path, photos, made ? "; the gallery is new" : "");
+                 "%s: imported %s%s", lk_gallery_name(gallery), photos, made ? "; the gallery is new" : "");
     free(photos);
+    lk_gallery_close(gallery);
     return CLI_OK;
 }
 
@@ -186,17 +190,20 @@ int gallery_merge(const char *path, int argc, char **argv) {
     if (status == LK_OK) status = cli_gallery_open(o.w.words[0], false, &o.w.access, &from, &err);
     if (status == LK_OK) status = lk_gallery_merge(into, from, &how, &m, &err);
     lk_gallery_close(from);
-    lk_gallery_close(into);
-    if (status != LK_OK) return cli_fail(&err);
+    if (status != LK_OK) {
+        lk_gallery_close(into);
+        return cli_fail(&err);
+    }
     char *photos = gallery_count(m.photos, "photo", "photos"),
          *people = gallery_count(m.people, "new person", "new people");
     gallery_told(o.w.style,
                  json_pack("{s:I, s:I, s:I, s:I, s:I}", "people", (json_int_t)m.people, "photos",
                            (json_int_t)m.photos, "joined", (json_int_t)m.joined, "renamed",
                            (json_int_t)m.renamed, "kept", (json_int_t)m.kept),
-                 "%s: merged %s; %s, %zu renamed, %zu there already; %zu photos were there already", path,
-                 photos, people, m.renamed, m.joined, m.kept);
+                 "%s: merged %s; %s, %zu renamed, %zu there already; %zu photos were there already",
+                 lk_gallery_name(into), photos, people, m.renamed, m.joined, m.kept);
     free(photos);
     free(people);
+    lk_gallery_close(into);
     return CLI_OK;
 }

@@ -68,9 +68,9 @@ int gallery_backup(const char *path, int argc, char **argv) {
     lk_status status = cli_gallery_open_to_search(path, &w.access, &gallery, &recorded, &err);
     if (status == LK_OK && recorded) status = lk_gallery_record(gallery, &event, 1, &err);
     if (status == LK_OK) status = lk_gallery_backup(gallery, w.words[0], &err);
+    if (status == LK_OK)
+        gallery_told(w.style, json_pack("{s:o}", "backup", cli_json_text(w.words[0])), "%s: copied to %s",
+                     lk_gallery_name(gallery), w.words[0]);
     lk_gallery_close(gallery);
-    if (status != LK_OK) return cli_fail(&err);
-    gallery_told(w.style, json_pack("{s:o}", "backup", cli_json_text(w.words[0])), "%s: copied to %s", path,
-                 w.words[0]);
-    return CLI_OK;
+    return status == LK_OK ? CLI_OK : cli_fail(&err);
 }

@@ -98,11 +98,11 @@ int gallery_show(const char *path, int argc, char **argv) {
         else
             free(r.table); /* it has no cells */
     }
+    if (status == LK_OK && !r.count)
+        cli_say("%s: nobody is called \"%s\"", lk_gallery_name(gallery), w.words[0]);
     lk_gallery_close(gallery);
     if (status != LK_OK) return cli_fail(&err);
-    if (r.count) return CLI_OK;
-    cli_say("%s: nobody is called \"%s\"", path, w.words[0]);
-    return CLI_INPUT;
+    return r.count ? CLI_OK : CLI_INPUT;
 }
 
 /* ---- info ----------------------------------------------------------------------------------------- */

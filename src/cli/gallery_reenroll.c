@@ -332,7 +332,7 @@ static lk_status open_new(run *r, lk_error *err) {
     if (status == LK_OK && strcmp(info.fingerprint, kind.fingerprint) == 0) {
         err->status = status = LK_MISMATCH;
         snprintf(err->message, sizeof err->message, "%.500s: holds the vectors of this very model already",
-                 o->path);
+                 lk_gallery_name(r->old));
     }
     if (status == LK_OK) {
         status = cli_gallery_open(r->side, true, &o->w.access, &r->new, err);
@@ -351,14 +351,14 @@ static int finish(run *r) {
     gallery_told(r->o->w.style,
                  json_pack("{s:I, s:I, s:I}", "photos", (json_int_t)r->photos.count, "embedded",
                            (json_int_t)r->done, "missing", (json_int_t)missing),
-                 "%s: %zu photos, %zu embedded now, %zu missing%s%s", r->o->path, r->photos.count, r->done,
-                 missing, missing ? ": " : "", missing ? kinds : "");
+                 "%s: %zu photos, %zu embedded now, %zu missing%s%s", lk_gallery_name(r->old),
+                 r->photos.count, r->done, missing, missing ? ": " : "", missing ? kinds : "");
     free(kinds);
     if (missing && !r->o->leave_out) {
         cli_say("%s: stays as it is, for photos are missing (below); bring them back and give the command "
                 "again, or "
                 "--leave-out",
-                r->o->path);
+                lk_gallery_name(r->old));
         return CLI_INPUT;
     }
     return r->o->into ? CLI_OK : swap(r);
@@ -379,7 +379,8 @@ static int reenroll(run *r) {
     if (status == LK_OK) status = from_crops(r, &err);
     if (status == LK_OK) status = from_photos(r, &err);
     int code = status == LK_OK ? finish(r) : cli_fail(&err);
-    if (status == LK_STOPPED) cli_say("what was done is kept in %s; the same command goes on", r->side);
+    if (status == LK_STOPPED)
+        cli_say("what was done is kept in %s; the same command goes on", lk_gallery_name(r->new));
     cli_bad_finish(&r->bad, r->bad.count > 0);
     if (status == LK_OK) cli_usage_line(r->started);
     return code;

@@ -34,10 +34,10 @@ typedef struct run {
 typedef struct outcome {
     lk_status status;
     lk_error why;
-    cli_faces faces; /* its arrays are the three below */
+    cli_faces faces; /* its arrays are the five below */
     lk_face *found;
     size_t *number;
-    float *vectors;
+    float *vectors, *lengths, *quality;
     cli_jpeg *kept; /* (kept_count) */
     size_t kept_count;
 } outcome;
@@ -55,6 +55,8 @@ static void piece_drop(void *result) {
         free(p->photo[i].vectors);
         for (size_t k = 0; k < p->photo[i].kept_count; k++) free(p->photo[i].kept[k].bytes);
         free(p->photo[i].kept);
+        free(p->photo[i].lengths);
+        free(p->photo[i].quality);
     }
     free(p);
 }
@@ -218,6 +220,21 @@ static void photo_work(const run *r, int worker, size_t photo, outcome *o, lk_im
     lk_image_free(image);
 }
 
+static void take_vectors(const run *r, outcome *o, const float *vectors, const float *lengths) {
+    size_t count = o->faces.count, size = count * (size_t)r->dim;
+    const lk_calibration *calibration = lk_model_calibration(r->e->model);
+    o->vectors = cli_alloc(size, sizeof *vectors);
+    o->lengths = cli_alloc(count, sizeof *lengths);
+    o->quality = cli_alloc(count, sizeof *lengths);
+    memcpy(o->vectors, vectors, size * sizeof *vectors);
+    memcpy(o->lengths, lengths, count * sizeof *lengths);
+    for (size_t i = 0; i < count; i++)
+        o->quality[i] = calibration ? (float)lk_calibration_quality(calibration, (double)lengths[i]) : NAN;
+    o->faces.vectors = o->vectors;
+    o->faces.lengths = o->lengths;
+    o->faces.quality = o->quality;
+}
+
 /* The crops of all photos of a piece go through the net as one. */
 static void piece_embed(const run *r, int worker, piece *p, lk_image **const *crops) {
     size_t total = 0, at = 0;
@@ -226,25 +243,24 @@ static void piece_embed(const run *r, int worker, piece *p, lk_image **const *cr
     if (total == 0) return;
     const lk_image **all = cli_alloc(total, sizeof *all);
     float *vectors = cli_alloc(total * (size_t)r->dim, sizeof *vectors);
+    float *lengths = cli_alloc(total, sizeof *lengths);
     for (size_t i = 0; i < p->count; i++)
         for (size_t k = 0; p->photo[i].status == LK_OK && k < p->photo[i].faces.count; k++)
             all[at++] = crops[i][k];
     lk_error why = {0};
-    lk_status status =
-        lk_embedder_embed(r->embedders[worker], all, total, &(lk_crop){.centre = 1}, vectors, &why);
+    lk_status status = lk_embedder_embed_lengths(r->embedders[worker], all, total, &(lk_crop){.centre = 1},
+                                                 vectors, lengths, &why);
     at = 0;
     for (size_t i = 0; i < p->count; i++) {
         outcome *o = &p->photo[i];
         if (o->status != LK_OK) continue;
-        size_t size = o->faces.count * (size_t)r->dim;
-        o->vectors = cli_alloc(size, sizeof *vectors);
-        memcpy(o->vectors, vectors + at, size * sizeof *vectors);
-        o->faces.vectors = o->vectors;
-        at += size;
+        take_vectors(r, o, vectors + at * (size_t)r->dim, lengths + at);
+        at += o->faces.count;
         if (status == LK_OK) continue;
         o->status = status;
         o->why = why;
     }
+    free(lengths);
     free(vectors);
     free(all);
 }

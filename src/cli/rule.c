@@ -84,6 +84,13 @@ void cli_probability_cell(cli_table *table, double probability) {
         cli_table_cell(table, "%.2g", probability);
 }
 
+void cli_quality_cell(cli_table *table, double quality) {
+    if (isnan(quality))
+        cli_table_cell(table, "NA");
+    else
+        cli_table_cell(table, "%.2f", quality);
+}
+
 void cli_rate_cell(cli_table *table, const cli_rule *rule) {
     if (isnan(rule->rate))
         cli_table_cell(table, "NA");

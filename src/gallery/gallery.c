@@ -83,6 +83,10 @@ void lk_gallery_close(lk_gallery *g) {
     free(g);
 }
 
+const char *lk_gallery_name(const lk_gallery *g) {
+    return g->path;
+}
+
 lk_status lk_gallery_check_kind(const lk_gallery *g, const lk_vector_kind *kind, lk_error *err) {
     const lk_gallery_info *info = &g->info;
     if (info->dim == kind->dim && strcmp(info->fingerprint, kind->fingerprint) == 0) return LK_OK;

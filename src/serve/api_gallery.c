@@ -41,20 +41,22 @@ static json_t *limits_json(const serve_options *o) {
 
 void serve_api_info(serve_request *r) {
     const serve_options *o = r->server->options;
-    lk_gallery_info info;
     lk_error err;
-    if (lk_gallery_get_info(o->gallery, &info, &err) != LK_OK) {
+    if (serve_rule_now(r->server, &r->rule, &err) != LK_OK) {
         serve_answer_error(r, &err, false);
         return;
     }
+    const lk_gallery_info *info = &r->rule.info;
     json_t *j = json_object();
     json_object_set_new(j, "version", json_string(LK_VERSION));
-    json_object_set_new(j, "people", json_integer((json_int_t)info.people));
-    json_object_set_new(j, "photos", json_integer((json_int_t)info.photos));
-    json_object_set_new(j, "dim", json_integer(info.dim));
-    json_object_set_new(j, "created", serve_json_text(info.created));
-    json_object_set_new(j, "model", serve_json_text(info.fingerprint));
-    json_object_set_new(j, "threshold", serve_json_real(o->threshold));
+    json_object_set_new(j, "people", json_integer((json_int_t)info->people));
+    json_object_set_new(j, "photos", json_integer((json_int_t)info->photos));
+    json_object_set_new(j, "dim", json_integer(info->dim));
+    json_object_set_new(j, "created", serve_json_text(info->created));
+    json_object_set_new(j, "model", serve_json_text(info->fingerprint));
+    json_object_set_new(j, "threshold", serve_json_real(r->rule.threshold));
+    json_object_set_new(j, "fpir", serve_json_real(serve_rule_fpir(&r->rule, r->rule.threshold)));
+    json_object_set_new(j, "calibrated", json_boolean(r->rule.calibration != NULL));
     json_object_set_new(j, "keeps_crops", json_boolean(o->keep_crops));
     json_object_set_new(j, "role", json_string(serve_role_name(r->role)));
     json_object_set_new(j, "tokens", json_boolean(*r->who != 0));
@@ -224,25 +226,35 @@ void serve_api_map(serve_request *r) {
     free(xy);
 }
 
-/* One photo of each person is searched for among all; who is close and another may be the same person twice.
- */
-static json_t *duplicates_of(const sample *s, const lk_matches *found, double threshold, json_t *told) {
-    json_t *pairs = json_array();
+static json_t *pair_json(const sample *s, size_t i, const lk_match *m) {
+    return json_pack("{s:[o, o], s:[I, I], s:o}", "people", serve_json_text(s->people[i]),
+                     serve_json_text(m->person), "photo_ids", (json_int_t)s->ids[i], (json_int_t)m->photo_id,
+                     "cosine", serve_json_real((double)m->cosine));
+}
+
+static double pair_cosine(const json_t *pairs, size_t i) {
+    return json_real_value(json_object_get(json_array_get(pairs, i), "cosine"));
+}
+
+/* One photo of each person was searched for among all; who is close and another may be the same person twice.
+ * Each pair once, the closest first, at most DUPLICATES_MAX. */
+static json_t *duplicates_of(const sample *s, const lk_matches *found, double threshold) {
+    json_t *pairs = json_array(), *told = json_object();
     for (size_t i = 0; i < s->count; i++)
-        for (size_t k = 0; k < found[i].count && json_array_size(pairs) < DUPLICATES_MAX; k++) {
+        for (size_t k = 0; k < found[i].count; k++) {
             const lk_match *m = &found[i].items[k];
-            bool turned = strcmp(s->people[i], m->person) > 0;
-            const char *a = turned ? m->person : s->people[i], *b = turned ? s->people[i] : m->person;
             char key[1024];
-            snprintf(key, sizeof key, "%s\n%s", a, b);
-            if ((double)m->cosine < threshold || strcmp(a, b) == 0 || json_object_get(told, key)) continue;
+            int order = strcmp(s->people[i], m->person);
+            snprintf(key, sizeof key, "%s\n%s", order > 0 ? m->person : s->people[i],
+                     order > 0 ? s->people[i] : m->person);
+            if ((double)m->cosine < threshold || order == 0 || json_object_get(told, key)) continue;
             json_object_set_new(told, key, json_true());
-            json_array_append_new(pairs, json_pack("{s:[o, o], s:[I, I], s:o}", "people", serve_json_text(a),
-                                                   serve_json_text(b), "photo_ids",
-                                                   (json_int_t)(turned ? m->photo_id : s->ids[i]),
-                                                   (json_int_t)(turned ? s->ids[i] : m->photo_id), "cosine",
-                                                   serve_json_real((double)m->cosine)));
+            size_t at = json_array_size(pairs);
+            while (at > 0 && pair_cosine(pairs, at - 1) < (double)m->cosine) at--;
+            if (at < DUPLICATES_MAX) json_array_insert_new(pairs, at, pair_json(s, i, m));
+            if (json_array_size(pairs) > DUPLICATES_MAX) json_array_remove(pairs, DUPLICATES_MAX);
         }
+    json_decref(told);
     return pairs;
 }
 
@@ -251,19 +263,18 @@ void serve_api_duplicates(serve_request *r) {
     sample s = {0};
     float *vectors = NULL;
     lk_error err;
-    if (!serve_query_real(r, "threshold", -1, 1, server->options->threshold, &r->threshold)) return;
-    lk_status status = sample_take(server, SPREAD_MAX, true, &s, &vectors, &err);
+    lk_status status = serve_rule_now(server, &r->rule, &err);
+    if (!serve_query_real(r, "threshold", -1, 1, r->rule.pair, &r->threshold)) return;
+    if (status == LK_OK) status = sample_take(server, SPREAD_MAX, true, &s, &vectors, &err);
     lk_matches *found = calloc(s.count + 1, sizeof *found);
     if (status == LK_OK && !found) status = serve_fail(&err, LK_NO_MEMORY, "no memory for the pairs");
     lk_search_options options = {.k = 4, .people = true};
     if (status == LK_OK && s.count)
         status = lk_gallery_search_many(server->options->gallery, vectors, s.count, &options, found, &err);
     if (status == LK_OK) {
-        json_t *told = json_object();
         serve_answer_json(r, 200,
-                          json_pack("{s:o, s:I, s:I}", "pairs", duplicates_of(&s, found, r->threshold, told),
+                          json_pack("{s:o, s:I, s:I}", "pairs", duplicates_of(&s, found, r->threshold),
                                     "looked_at", (json_int_t)s.count, "people", (json_int_t)s.seen));
-        json_decref(told);
     } else {
         serve_answer_error(r, &err, false);
     }

@@ -56,13 +56,20 @@ static void prepare_vectors(serve_request *r, size_t least, size_t most) {
     json_decref(body);
 }
 
-static bool threshold_of(serve_request *r) {
-    return serve_query_real(r, "threshold", -1, 1, r->server->options->threshold, &r->threshold);
+/* The rule that holds for this request; false: answered. */
+static bool rule_of(serve_request *r, bool pair) {
+    lk_error err;
+    if (serve_rule_now(r->server, &r->rule, &err) != LK_OK) {
+        serve_answer_error(r, &err, false);
+        return false;
+    }
+    double own = pair ? r->rule.pair : r->rule.threshold;
+    return serve_query_real(r, "threshold", -1, 1, own, &r->threshold);
 }
 
 void serve_prepare_probe(serve_request *r) {
     uint64_t k;
-    if (!serve_query_whole(r, "k", 1, K_MAX, K, &k) || !threshold_of(r)) return;
+    if (!serve_query_whole(r, "k", 1, K_MAX, K, &k) || !rule_of(r, false)) return;
     r->k = (size_t)k;
     const char *by = serve_query_get(r, "by");
     r->people = !by || strcmp(by, "people") == 0;
@@ -75,7 +82,7 @@ void serve_prepare_probe(serve_request *r) {
 }
 
 void serve_prepare_pair(serve_request *r) {
-    if (!threshold_of(r)) return;
+    if (!rule_of(r, true)) return;
     if (serve_text_is(r->content_type, "application/json")) {
         prepare_vectors(r, 2, 2);
     } else if (serve_request_shots(r, 2, SERVE_PICK_LARGEST) && r->shot_count != 2) {
@@ -152,18 +159,23 @@ void serve_api_verify(serve_request *r) {
     json_t *faces = json_array();
     for (size_t i = 0; i < r->shot_count; i++)
         json_array_append_new(faces, serve_json_face(&r->shots[i].faces[0]));
-    serve_answer_json(r, 200,
-                      json_pack("{s:b, s:o, s:o, s:o, s:o, s:o}", "same", cosine >= r->threshold, "cosine",
-                                serve_json_real(cosine), "l2", serve_json_real(lk_l2(a, b, r->server->dim)),
-                                "probability", json_null(), "threshold", serve_json_real(r->threshold),
-                                "faces", faces));
+    serve_answer_json(
+        r, 200,
+        json_pack("{s:b, s:o, s:o, s:o, s:o, s:o}", "same", cosine >= r->threshold, "cosine",
+                  serve_json_real(cosine), "l2", serve_json_real(lk_l2(a, b, r->server->dim)), "probability",
+                  serve_json_real(serve_rule_probability(&r->rule, cosine, r->server->options->prior)),
+                  "threshold", serve_json_real(r->threshold), "faces", faces));
 }
 
-static json_t *match_json(const lk_match *m) {
+static double probability(const serve_request *r, const lk_match *m) {
+    return serve_rule_probability(&r->rule, (double)m->cosine, r->rule.prior);
+}
+
+static json_t *match_json(const serve_request *r, const lk_match *m) {
     return json_pack("{s:o, s:o, s:I, s:o, s:o, s:o}", "person", serve_json_text(m->person), "photo",
                      serve_json_text(m->photo), "photo_id", (json_int_t)m->photo_id, "cosine",
                      serve_json_real((double)m->cosine), "l2", serve_json_real((double)m->l2), "probability",
-                     json_null());
+                     serve_json_real(probability(r, m)));
 }
 
 void serve_api_identify(serve_request *r) {
@@ -174,14 +186,16 @@ void serve_api_identify(serve_request *r) {
         bool known = found->count > 0 && (double)found->items[0].cosine >= r->threshold;
         json_t *face = face_json(r, i), *matches = json_array();
         for (size_t k = 0; k < found->count; k++)
-            json_array_append_new(matches, match_json(&found->items[k]));
+            json_array_append_new(matches, match_json(r, &found->items[k]));
         json_object_set_new(face, "person", serve_json_text(known ? found->items[0].person : NULL));
         json_object_set_new(face, "known", json_boolean(known));
-        json_object_set_new(face, "probability", json_null());
+        json_object_set_new(face, "probability",
+                            serve_json_real(found->count ? probability(r, &found->items[0]) : (double)NAN));
         json_object_set_new(face, "matches", matches);
         json_array_append_new(faces, face);
     }
     json_t *o = answer_begin(r, faces);
     json_object_set_new(o, "threshold", serve_json_real(r->threshold));
+    json_object_set_new(o, "fpir", serve_json_real(serve_rule_fpir(&r->rule, r->threshold)));
     serve_answer_json(r, 200, o);
 }

@@ -78,6 +78,7 @@ const serve_route *serve_route_find(const char *method, const char *path,
             *other = true;
             continue;
         }
+        *other = false;
         *bad = !whole || !serve_text_decode(args[0]);
         return *bad ? NULL : &serve_routes[i];
     }

@@ -16,6 +16,9 @@ static const double DRAIN = 30; /* seconds for what is in flight when the server
 serve_options serve_options_default(void) {
     return (serve_options){.listen = "127.0.0.1:8080",
                            .threshold = NAN,
+                           .fpir = 1e-2,
+                           .far = 1e-3,
+                           .prior = 0.5,
                            .detect_size = 640,
                            .confidence = NAN,
                            .body_limit = 16 * (size_t)MEGA,
@@ -82,6 +85,8 @@ lk_status serve_run(const serve_options *options, lk_error *err) {
     sigset_t waited, before;
     serve s = {.options = &o, .dim = lk_model_dim(o.model), .started = serve_seconds()};
     pthread_mutex_init(&s.change, NULL);
+    pthread_mutex_init(&s.rule_lock, NULL);
+    s.rule_made = -INFINITY;
     signals_block(&waited, &before);
     lk_status status = start(&s, err);
     if (status == LK_OK) {
@@ -94,5 +99,6 @@ lk_status serve_run(const serve_options *options, lk_error *err) {
     stop(&s);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     pthread_mutex_destroy(&s.change);
+    pthread_mutex_destroy(&s.rule_lock);
     return status;
 }

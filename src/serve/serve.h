@@ -21,8 +21,10 @@ typedef struct serve_options {
     const char *names;              /* host names, by commas, that requests may ask for besides the address */
     const char *tokens;             /* file; read again when it changes */
     const char *tls_cert, *tls_key; /* PEM files; NULL: plain HTTP */
-    double threshold;               /* cosine */
-    int threads;                    /* that look for faces; 0: all cores */
+    double threshold;               /* cosine; NaN: by fpir, or without a calibration the model's */
+    double fpir, far;               /* of strangers that may be called known: in the gallery, of two photos */
+    double prior; /* probability, before looking, that whom a probe shows is in the gallery */
+    int threads;  /* that look for faces; 0: all cores */
     lk_precision precision;
     int detect_size, min_face;
     double confidence;    /* NaN: the detector's own */

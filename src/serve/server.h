@@ -11,6 +11,7 @@
  *   shot.c         one photo: bytes to faces to crops
  *   api_*.c        what each route does
  *   job.c          many photos in the background; bundle.c takes them out of an upload
+ *   rule.c         from which cosine on somebody is known
  *   metrics.c      counters, in Prometheus' format
  *   token.c        tokens on disk
  *   web/           the page, embedded (cmake/embed.cmake)
@@ -100,6 +101,19 @@ enum { SERVE_ARGS = 1, SERVE_ARG_BYTES = 1024, SERVE_QUERIES = 16 };
 const serve_route *serve_route_find(const char *method, const char *path,
                                     char args[SERVE_ARGS][SERVE_ARG_BYTES], bool *other, bool *bad);
 
+/* ---- what a cosine means (rule.c) ------------------------------------------------------------------- */
+
+typedef struct serve_rule {
+    const lk_calibration *calibration; /* NULL: none */
+    double threshold, pair;            /* of a gallery, of two photos; NaN: the model has none */
+    double prior;                      /* of a match in the gallery */
+    lk_gallery_info info;              /* of a second ago at most */
+} serve_rule;
+void serve_rule_make(const serve_options *options, const lk_gallery_info *info, serve_rule *out);
+lk_status serve_rule_now(serve *server, serve_rule *out, lk_error *err);
+double serve_rule_fpir(const serve_rule *rule, double threshold); /* NaN: not known */
+double serve_rule_probability(const serve_rule *rule, double cosine, double prior);
+
 /* ---- one request --------------------------------------------------------------------------------------- */
 
 typedef enum serve_pick { SERVE_PICK_ALL, SERVE_PICK_LARGEST, SERVE_PICK_ONLY, SERVE_PICK_NUMBER } serve_pick;
@@ -146,9 +160,10 @@ struct serve_request {
     size_t shot_count;
     float *vectors; /* (vector_count, dim) */
     size_t vector_count;
-    size_t k;            /* closest of each vector */
+    size_t k;    /* closest of each vector */
     bool people; /* people, not photos */
     double threshold;
+    serve_rule rule;
     lk_matches *matches; /* (vector_count) */
 
     int status; /* of the answer; 0: none yet */
@@ -273,6 +288,9 @@ struct serve {
     int dim;
     bool loopback, tls;
     double started;
+    pthread_mutex_t rule_lock;
+    serve_rule rule;
+    double rule_made;
     pthread_mutex_t change; /* held while the gallery is changed: a transaction is one caller's */
     serve_metrics *metrics;
     serve_work *work;
