@@ -216,6 +216,21 @@ typedef enum lk_map_kind {
 LK_API lk_status lk_map_make(const float *vectors, size_t n, int dim, lk_map_kind kind, uint64_t seed,
                              float *xy, lk_error *err);
 
+/* ---- groups that were found, beside the true ones ------------------------------------------------- */
+
+typedef struct lk_grouping {
+    double pair_precision, pair_recall; /* of pairs put together, those of one person; of pairs of one person,
+                                           those put together. NaN: there are no such pairs */
+    double bcubed_precision,
+        bcubed_recall; /* the mean over photos of the share of its group that shows its
+                          person, and of its person that is in its group (Amigo et al. 2009) */
+    double bcubed_f;   /* their harmonic mean */
+    size_t groups, people;
+} lk_grouping;
+/* group, person (n): any numbers. EMPTY: n is 0. */
+LK_API lk_status lk_grouping_measure(const uint32_t *group, const uint32_t *person, size_t n,
+                                     lk_grouping *out, lk_error *err);
+
 #ifdef __cplusplus
 }
 #endif

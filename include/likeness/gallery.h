@@ -89,6 +89,8 @@ typedef struct lk_enrollment {
     const uint8_t *crop;        /* the aligned face as a small JPEG; NULL: not kept */
     size_t crop_size;           /* bytes, at most 16 MiB */
     double quality;             /* above 0, the more the better; 0: not told */
+    const char *added;          /* when: UTC, "2026-11-28T03:04:05Z"; NULL: now */
+    const char *person_added;   /* when the person, if they are new; NULL: as the photo */
 } lk_enrollment;
 /* Enroll photos, all or none. The same person and photo name again replaces what was there. Photo ids rise
  * and are never used again, and what a photo id stands for never changes: also a replacement gets a new one.

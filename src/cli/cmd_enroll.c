@@ -16,24 +16,33 @@ typedef struct enroll_options {
     cli_pick pick;
     int picks;   /* how often the command line said which face */
     size_t face; /* from 1, with --face */
-    bool encrypt;
+    bool encrypt, keep_crops, no_sources;
     double min_quality;
     cli_access access;
     cli_look look;
     cli_compute compute;
 } enroll_options;
 
-enum { KEY_PERSON = CLI_KEY_VERB, KEY_LARGEST, KEY_ALL, KEY_FACE, KEY_MIN_QUALITY, KEY_ENCRYPT };
+enum {
+    KEY_PERSON = CLI_KEY_VERB,
+    KEY_LARGEST,
+    KEY_ALL,
+    KEY_FACE,
+    KEY_MIN_QUALITY,
+    KEY_ENCRYPT,
+    KEY_KEEP_CROPS,
+    KEY_NO_SOURCES
+};
 
-static const char doc[] =
-    "Enroll every photo of folders of people (DIR/PERSON/PHOTO), or PHOTOs of one "
-    "person given by --person. The gallery "
-    "is made if it is not there; one that holds another model's vectors is left as it "
-    "is. A photo with several faces is skipped unless the command line says "
-    "which one to take.\vThe gallery keeps names, photo "
-    "paths and vectors, not the photos. What could not be enrolled is told, listed at the end and left "
-    "out; the exit code is 3 if a PHOTO "
-    "given by name failed or nothing could be enrolled.";
+static const char doc[] = "Enroll every photo of folders of people (DIR/PERSON/PHOTO), or PHOTOs of one "
+                          "person given by --person. The gallery "
+                          "is made if it is not there; one that holds another model's vectors is left as it "
+                          "is. A photo with several faces is skipped unless the command line says "
+                          "which one to take.\vThe gallery keeps names, photo "
+                          "paths and vectors; of the photos it keeps nothing, or with --keep-crops the "
+                          "faces. What could not be enrolled is told, listed at the end and left "
+                          "out; the exit code is 3 if a PHOTO "
+                          "given by name failed or nothing could be enrolled.";
 
 static const struct argp_option option_list[] = {
     {"model", CLI_KEY_MODEL, "MODEL", 0,
@@ -42,6 +51,10 @@ static const struct argp_option option_list[] = {
     {"largest", KEY_LARGEST, 0, 0, "Of several faces in a photo take the largest", 0},
     {"all", KEY_ALL, 0, 0, "Of several faces in a photo take all, as PHOTO#1 and so on", 0},
     {"face", KEY_FACE, "N", 0, "Of several faces take number N, the widest being 1 (likeness detect)", 0},
+    {"keep-crops", KEY_KEEP_CROPS, 0, 0,
+     "Keep a small picture of each face in the gallery: to look at, and to enroll again with another model",
+     0},
+    {"no-sources", KEY_NO_SOURCES, 0, 0, "Do not keep where the photos lie, as a whole path", 0},
     {"min-quality", KEY_MIN_QUALITY, "Q", 0,
      "Leave out faces whose vector the model trusts less, 0 to 1; its calibration must tell (likeness "
      "calibrate)",
@@ -78,6 +91,8 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
         o->person = arg;
         return 0;
     case KEY_ENCRYPT: o->encrypt = true; return 0;
+    case KEY_KEEP_CROPS: o->keep_crops = true; return 0;
+    case KEY_NO_SOURCES: o->no_sources = true; return 0;
     case CLI_KEY_CROP: o->crop = cli_crop_option(arg, state); return 0;
     case ARGP_KEY_ARG:
         if (!o->gallery)
@@ -103,6 +118,8 @@ typedef struct waiting {
     size_t photo;
     char *name; /* of the photo, as the gallery will know it */
     float *vector;
+    char *source; /* NULL: not kept; so is the crop */
+    cli_jpeg crop;
     double quality; /* of the vector; NaN: not known */
 } waiting;
 
@@ -126,6 +143,8 @@ static void waiting_drop(enrollment *e) {
     for (size_t i = 0; i < e->wait_count; i++) {
         free(e->waiting[i].name);
         free(e->waiting[i].vector);
+        free(e->waiting[i].source);
+        free(e->waiting[i].crop.bytes);
     }
     e->wait_count = 0;
 }
@@ -135,11 +154,18 @@ static lk_status enroll_add(enrollment *e, const waiting *w, size_t *added, lk_e
     if (e->dataset)
         person = lk_dataset_person_name(e->dataset, lk_dataset_photo_person(e->dataset, w->photo));
     lk_error why = {0};
-    const lk_enrollment photo = {.person = person,
-                                 .photo = w->name,
-                                 .vector = w->vector,
-                                 .quality = isnan(w->quality) ? 0 : w->quality};
+    lk_enrollment photo = {.person = person,
+                           .photo = w->name,
+                           .vector = w->vector,
+                           .source = w->source,
+                           .crop = w->crop.bytes,
+                           .crop_size = w->crop.size,
+                           .quality = isnan(w->quality) ? 0 : w->quality};
     lk_status status = lk_gallery_enroll(e->gallery, &photo, 1, NULL, &why);
+    if (status == LK_INVALID && photo.source) { /* it may be the folders above that no gallery takes */
+        photo.source = NULL;
+        status = lk_gallery_enroll(e->gallery, &photo, 1, NULL, &why);
+    }
     if (status == LK_OK) ++*added;
     if (status == LK_INVALID) { /* a name that no gallery takes: said before anything was written */
         cli_bad_say(&e->bad, CLI_BAD_NAME, e->photos[w->photo].path, "%s", why.message);
@@ -200,6 +226,11 @@ static lk_status on_faces(void *context, size_t photo, const cli_faces *faces, l
         waiting w = {.photo = photo, .vector = cli_alloc(e->dim, sizeof *w.vector), .quality = quality};
         w.name = numbered ? cli_format("%s#%zu", path, faces->number[i] + 1) : cli_format("%s", path);
         memcpy(w.vector, faces->vectors + i * e->dim, e->dim * sizeof *w.vector);
+        if (!e->options->no_sources) w.source = realpath(path, NULL);
+        if (faces->kept) {
+            w.crop = (cli_jpeg){cli_alloc(faces->kept[i].size, 1), faces->kept[i].size};
+            memcpy(w.crop.bytes, faces->kept[i].bytes, w.crop.size);
+        }
         e->waiting = cli_grow(e->waiting, e->wait_count + 1, sizeof *e->waiting);
         e->waiting[e->wait_count++] = w;
     }
@@ -240,7 +271,8 @@ static cli_embedding embedding_of(enrollment *e, const lk_model *model) {
                            .count = e->count,
                            .fn = on_faces,
                            .context = e,
-                           .bad = &e->bad};
+                           .bad = &e->bad,
+                           .keep = o->keep_crops};
 }
 
 /* --encrypt, and a gallery that is there already. */

@@ -191,6 +191,10 @@ static lk_status check_enrollment(const lk_gallery *g, const lk_enrollment *e, l
     if (!(e->quality >= 0 && e->quality < HUGE_VAL))
         return lk__fail(err, LK_INVALID, "%s: \"%.100s\" cannot have a quality of %g", g->path, e->photo,
                         e->quality);
+    if ((e->added && !lk__time_valid(e->added)) || (e->person_added && !lk__time_valid(e->person_added)))
+        return lk__fail(err, LK_INVALID,
+                        "%s: \"%.100s\" cannot have been added at that time: 2026-11-28T03:04:05Z, say",
+                        g->path, e->photo);
     if (!lk__unit_vector(e->vector, g->info.dim))
         return lk__fail(err, LK_INVALID, "%s: the vector of \"%.100s\" does not have length 1", g->path,
                         e->photo);
@@ -240,6 +244,8 @@ static lk_status add_one(lk_gallery *g, const lk_enrollment *e, int64_t id, lk_e
     const lk__photo photo = {.id = id,
                              .person = e->person,
                              .name = e->photo,
+                             .added = e->added,
+                             .person_added = e->person_added,
                              .source = e->source,
                              .quality = e->quality > 0 ? e->quality : (double)NAN,
                              .vector = e->vector,
@@ -267,6 +273,38 @@ lk_status lk_gallery_enroll(lk_gallery *g, const lk_enrollment *photos, size_t c
     pthread_mutex_unlock(&g->lock);
     if (status == LK_OK && ids)
         for (size_t i = 0; i < count; i++) ids[i] = first + (int64_t)i;
+    return status;
+}
+
+/* The ids that are passed over are reserved too, so that the store's next one is above them. */
+static lk_status restore_ids(lk_gallery *g, const int64_t *ids, size_t count, lk__restore *state,
+                             int64_t *first, lk_error *err) {
+    lk_status status = LK_OK;
+    if (!state->begun || state->keep) {
+        status = g->store->ops->reserve(g->store, (size_t)(ids[count - 1] - state->last), first, err);
+        state->keep = status == LK_OK && *first == state->last + 1;
+        if (state->keep) state->last = ids[count - 1];
+    }
+    state->begun = true;
+    return status == LK_OK && !state->keep ? g->store->ops->reserve(g->store, count, first, err) : status;
+}
+
+lk_status lk__gallery_restore(lk_gallery *g, const lk_enrollment *photos, const int64_t *ids, size_t count,
+                              lk__restore *state, lk_error *err) {
+    int64_t first = 0;
+    for (size_t i = 0; i < count; i++) {
+        lk_status status = check_enrollment(g, &photos[i], err);
+        if (status != LK_OK) return status;
+    }
+    pthread_mutex_lock(&g->lock);
+    lk_status status = lk__change_begin(g, err);
+    if (status == LK_OK) {
+        status = restore_ids(g, ids, count, state, &first, err);
+        for (size_t i = 0; i < count && status == LK_OK; i++)
+            status = add_one(g, &photos[i], state->keep ? ids[i] : first + (int64_t)i, err);
+        status = lk__change_end(g, status, err);
+    }
+    pthread_mutex_unlock(&g->lock);
     return status;
 }
 
@@ -390,6 +428,7 @@ static lk_status move_to(void *context, const lk__photo *photo, lk_error *err) {
     const lk_enrollment e = {.person = m->to,
                              .photo = name,
                              .vector = vector,
+                             .added = photo->added,
                              .source = photo->source,
                              .crop = crop,
                              .crop_size = crop_size,

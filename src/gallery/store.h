@@ -51,10 +51,11 @@ typedef struct lk__moment {
 typedef struct lk__photo {
     int64_t id, person_id; /* person_id is not read by add */
     const char *person, *name;
-    const char *added;  /* UTC, ISO 8601; not read by add */
-    const char *source; /* path or address of the original; NULL: not kept */
-    double quality;     /* NaN: not told */
-    const void *vector; /* as sealed; NULL where the function does not say that it hands it out */
+    const char *added;        /* UTC, ISO 8601; add: NULL is now */
+    const char *person_added; /* for add only: of a person that is made; NULL: as added */
+    const char *source;       /* path or address of the original; NULL: not kept */
+    double quality;           /* NaN: not told */
+    const void *vector;       /* as sealed; NULL where the function does not say that it hands it out */
     size_t vector_size;
     const void *crop; /* as sealed; NULL: not kept, or not handed out */
     size_t crop_size; /* told even where the crop is not handed out */

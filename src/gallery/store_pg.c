@@ -113,12 +113,13 @@ static lk_status reserve(lk__store *store, size_t count, int64_t *first, lk_erro
     return LK_OK;
 }
 
-enum { COLUMNS = 7, MOST_ROWS = 256, MOST_BYTES = 16 << 20 }; /* of one statement */
+enum { COLUMNS = 9, MOST_ROWS = 256, MOST_BYTES = 16 << 20 }; /* of one statement */
 
 /* As parameters of enroll(): how many fit. */
 static size_t gather(const lk__pg *s, const lk__photo *photos, size_t count, lk__pg_array *columns) {
-    static const unsigned types[COLUMNS] = {LK__PG_INT8, LK__PG_TEXT,   LK__PG_TEXT, LK__PG_BYTEA,
-                                            LK__PG_TEXT, LK__PG_FLOAT8, LK__PG_BYTEA};
+    static const unsigned types[COLUMNS] = {LK__PG_INT8,  LK__PG_TEXT, LK__PG_TEXT,
+                                            LK__PG_BYTEA, LK__PG_TEXT, LK__PG_FLOAT8,
+                                            LK__PG_BYTEA, LK__PG_TEXT, LK__PG_TEXT};
     size_t rows = 0, bytes = 0;
     for (int c = 0; c < COLUMNS; c++)
         lk__pg_array_begin(&columns[c], c == 3 && s->vector_oid ? s->vector_oid : types[c]);
@@ -134,6 +135,8 @@ static size_t gather(const lk__pg *s, const lk__photo *photos, size_t count, lk_
         lk__pg_array_text(&columns[4], p->source);
         lk__pg_array_real(&columns[5], p->quality);
         lk__pg_array_bytes(&columns[6], p->crop, p->crop_size);
+        lk__pg_array_text(&columns[7], p->added);
+        lk__pg_array_text(&columns[8], p->person_added ? p->person_added : p->added);
         bytes += p->vector_size + p->crop_size;
     }
     return rows;

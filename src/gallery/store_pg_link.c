@@ -27,7 +27,7 @@ static const char *const queries[LK__PG_QUERIES] = {
                         "identity) VALUES ($1::bigint, "
                         "$2::bigint, $3, $4, $5, $6, replace(gen_random_uuid()::text, '-', ''))",
     [LK__PG_ADD] =
-        "SELECT whose, replaced, made::int::bigint, secret FROM enroll($1, $2, $3, $4, $5, $6, $7)",
+        "SELECT whose, replaced, made::int::bigint, secret FROM enroll($1, $2, $3, $4, $5, $6, $7, $8, $9)",
     [LK__PG_REMOVE_PHOTO] = "DELETE FROM photos WHERE id = $1 RETURNING person_id",
     [LK__PG_REMOVE_PHOTOS] = "DELETE FROM photos WHERE person_id = $1",
     [LK__PG_REMOVE_PERSON] = "DELETE FROM people WHERE id = $1 RETURNING id",

@@ -60,14 +60,14 @@ static const char *const queries[LK__QUERIES] = {
         "INSERT INTO people (id, name, added, salt, sum) SELECT id, name, added, salt, " PERSON_SUM(
             "id", "name", "added", "salt") " FROM (SELECT max(coalesce((SELECT seq FROM sqlite_sequence "
                                            "WHERE name = 'people'), 0), coalesce((SELECT max(id) FROM "
-                                           "people), 0)) + 1 AS id, ?1 AS name, " NOW
-                                           " AS added, ?2 AS salt) RETURNING id",
+                                           "people), 0)) + 1 AS id, ?1 AS name, "
+                                           "coalesce(?3, " NOW ") AS added, ?2 AS salt) RETURNING id",
     [LK__ADD_PHOTO] = "INSERT INTO photos (id, person_id, name, added, source, quality, crop_size, sum, "
                       "vector_sum, vector) "
                       "SELECT id, person_id, name, added, source, quality, crop_size, " PHOTO_SUM
                       ", " VECTOR_SUM ", vector "
-                      "FROM (SELECT ?1 AS id, ?2 AS person_id, ?3 AS name, " NOW
-                      " AS added, ?5 AS source, ?6 AS quality, ?7 AS crop_size, "
+                      "FROM (SELECT ?1 AS id, ?2 AS person_id, ?3 AS name, coalesce(?8, " NOW
+                      ") AS added, ?5 AS source, ?6 AS quality, ?7 AS crop_size, "
                       "?4 AS vector)",
     [LK__ADD_CROP] = "INSERT INTO crops (photo_id, sum, jpeg) VALUES (?1, likeness_sum(?1, ?2), ?2)",
     [LK__REMOVE_PHOTO] = "DELETE FROM photos WHERE id = ?1 RETURNING person_id",
@@ -229,14 +229,15 @@ static lk_status delete_photo(lk__sqlite *s, int64_t id, int64_t *person, lk_err
     return run_id(s, LK__REMOVE_PHOTO, id, person, err);
 }
 
-static lk_status add_person(lk__sqlite *s, const char *name, lk__added *added, lk_error *err) {
+static lk_status add_person(lk__sqlite *s, const lk__photo *p, lk__added *added, lk_error *err) {
     sqlite3_stmt *statement = NULL;
     lk_status status = lk__sqlite_query(s, &s->link, LK__ADD_PERSON, &statement, err);
     if (status != LK_OK) return status;
     randombytes_buf(added->salt, sizeof added->salt);
     added->new_person = true;
-    lk__sqlite_bind_text(statement, 1, name);
+    lk__sqlite_bind_text(statement, 1, p->person);
     sqlite3_bind_blob(statement, 2, added->salt, sizeof added->salt, SQLITE_STATIC);
+    lk__sqlite_bind_text(statement, 3, p->person_added ? p->person_added : p->added);
     return lk__sqlite_run(s, statement, &added->person_id, err);
 }
 
@@ -255,7 +256,7 @@ static lk_status add_one(lk__sqlite *s, const lk__photo *p, lk__added *added, lk
     *added = (lk__added){.person_id = 0};
     lk_status status = lk__sqlite_find_person(s, p->person, &added->person_id, added->salt, err);
     if (status == LK_OK && !added->person_id)
-        status = add_person(s, p->person, added, err);
+        status = add_person(s, p, added, err);
     else if (status == LK_OK)
         status = lk__sqlite_find(&s->store, p->person, p->name, &added->replaced, err);
     if (status == LK_OK && added->replaced) status = delete_photo(s, added->replaced, &whose, err);
@@ -268,6 +269,7 @@ static lk_status add_one(lk__sqlite *s, const lk__photo *p, lk__added *added, lk
     lk__sqlite_bind_text(statement, 5, p->source);
     sqlite3_bind_double(statement, 6, p->quality); /* SQLite makes NaN NULL */
     sqlite3_bind_int64(statement, 7, p->crop ? (int64_t)p->crop_size : 0);
+    lk__sqlite_bind_text(statement, 8, p->added);
     status = lk__sqlite_run(s, statement, NULL, err);
     return status == LK_OK && p->crop ? add_crop(s, p, err) : status;
 }

@@ -1,6 +1,6 @@
 /* file.c: a model of words as one safetensors file (docs/formats.md). A checkpoint is the same file, with the
  * blocks that were done and the options in it. */
-#include "nn/safetensors.h"
+#include "base/safetensors.h"
 #include "words/words.h"
 
 #include <math.h>

@@ -2,7 +2,7 @@
  * with the model's arrays left alone; and damaged in every way that a file can be. */
 #include "face/train_runs.h"
 
-#include "nn/safetensors.h"
+#include "base/safetensors.h"
 
 #include <math.h>
 #include <string.h>
