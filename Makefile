@@ -4,7 +4,7 @@
 FUZZ_SECONDS ?= 60
 PREFIX ?= /usr/local
 BENCHES := $(sort $(patsubst bench/%.sh,%,$(wildcard bench/*.sh)) \
-	$(filter-out net peak,$(patsubst bench/bench_%.c,%,$(wildcard bench/bench_*.c))))
+	$(filter-out net peak fill,$(patsubst bench/bench_%.c,%,$(wildcard bench/bench_*.c))))
 
 help:
 	@echo "make demo          install what is needed, build, and see the whole story in under 5 minutes"

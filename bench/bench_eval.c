@@ -69,12 +69,12 @@ typedef enum task { SCORES, VERIFY, INTERVALS, CALIBRATE, MISTAKES } task;
 static lk_status run_task(const lk_trial *trial, task what, lk_error *err) {
     const lk_bootstrap bootstrap = {REPLICATES, 1};
     lk_verification v = {0};
-    lk_calibration c;
+    lk_reliability c;
     lk_mistake different[50], same[50];
     size_t counts[2];
     lk_status status;
     switch (what) {
-    case CALIBRATE: return lk_calibration_measure(trial, &bootstrap, &c, err);
+    case CALIBRATE: return lk_reliability_measure(trial, &bootstrap, &c, err);
     case MISTAKES: return lk_mistakes_find(trial, 50, different, &counts[0], same, &counts[1], err);
     default:
         status = lk_verification_measure(trial, what == INTERVALS ? &bootstrap : NULL, &v, err);

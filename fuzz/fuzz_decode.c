@@ -8,7 +8,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size) {
     lk_image *image = NULL;
     lk_error err = {LK_OK, ""};
     /* A small limit: what matters lies before the pixels, and a fuzzer lives from many runs a second. */
-    if (lk__image_decode_within(bytes, size, "fuzz", 1 << 18, &image, &err) != LK_OK) {
+    if (lk_image_decode_within(bytes, size, "fuzz", 1 << 18, &image, &err) != LK_OK) {
         LK__CHECK(image == NULL, ==, 1);
         LK__CHECK(err.message[0], !=, 0);
         return 0;

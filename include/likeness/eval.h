@@ -110,20 +110,28 @@ LK_API lk_status lk_mistakes_find(const lk_trial *trial, size_t m, lk_mistake *d
                                   size_t *different_count, lk_mistake *same, size_t *same_count,
                                   lk_error *err);
 
-/* Can a cosine be read as a probability? The fit is logistic, of each fold on the other folds (one fold: on
- * itself, which flatters); same and different are given equal weight, whatever their numbers. */
-enum { LK_CALIBRATION_BINS = 10 };
-typedef struct lk_calibration {
+/* Can a cosine be read as a probability? How reliable a calibration would be that these pairs give. The fit
+ * is logistic, of each fold on the other folds (one fold: on itself, which flatters); same and different are
+ * given equal weight, whatever their numbers. */
+enum { LK_RELIABILITY_BINS = 10 };
+typedef struct lk_reliability {
     double slope, intercept; /* p = 1 / (1 + exp(-(slope cosine + intercept))), of all pairs */
     double cllr, cllr_min; /* bits a pair (Brummer & du Preez 2006): of that fit; of the best monotone one */
     struct {
         size_t pairs;
         double predicted, observed; /* mean probability told; share of same, weighted as in the fit */
         lk_interval interval;       /* of observed */
-    } bin[LK_CALIBRATION_BINS];     /* of the probability told, equal */
-} lk_calibration;
-LK_API lk_status lk_calibration_measure(const lk_trial *trial, const lk_bootstrap *bootstrap,
-                                        lk_calibration *out, lk_error *err);
+    } bin[LK_RELIABILITY_BINS];     /* of the probability told, equal */
+} lk_reliability;
+LK_API lk_status lk_reliability_measure(const lk_trial *trial, const lk_bootstrap *bootstrap,
+                                        lk_reliability *out, lk_error *err);
+
+/* Fit a model's calibration: likelihood ratios, thresholds at each FAR that 30 / FAR different pairs can show
+ * (rule of 30), and the tail beyond. Of all folds. EMPTY: no pair of one person, or fewer than 300 of two.
+ * lengths (photos), of lk_embedder_embed_lengths: what quality is told from; NULL, or fewer than 200 photos:
+ * none is told. */
+LK_API lk_status lk_calibration_fit(const lk_trial *trial, const float *lengths, lk_calibration *out,
+                                    lk_error *err);
 
 /* Error versus reject: the photos of the least quality are turned away; what is missed (1 - TAR) of the pairs
  * that are left, at the threshold that has `far` on all pairs? (Grother & Tabassi 2007). A pair has the lower
@@ -183,11 +191,18 @@ typedef struct lk_open_set {
                               FNIR: share of mated probes whose person is not first, or below it */
     double fnir_at_fpir[LK_FPIR_COUNT], threshold_at_fpir[LK_FPIR_COUNT]; /* NaN: too few strangers to say */
     lk_interval fnir_interval[LK_FPIR_COUNT]; /* over the repeats' spread; NaN for one */
+    size_t photos;                            /* enrolled in a draw, at most */
+    float *mated_score,
+        *stranger_score; /* (mated), (strangers), falling: what a threshold is compared with */
 } lk_open_set;
 /* `people` drawn at random are enrolled, with `enrolled` photos each (0: half), and all photos of the others
- * are strangers; `repeats` draws. EMPTY: fewer people with 2 photos than asked for, or no strangers. */
+ * are strangers; `repeats` draws. Enrolled are people of 2 photos or more; where these are fewer than
+ * `people`, all of them, and people of one photo, who are there to be mistaken for. EMPTY: nobody has 2
+ * photos, or there are no strangers. */
 LK_API lk_status lk_open_set_measure(const lk_trial *trial, size_t people, size_t enrolled, int repeats,
                                      uint64_t seed, lk_open_set *out, lk_error *err);
+/* FPIR and FNIR at a threshold that was chosen elsewhere. */
+LK_API void lk_open_set_at(const lk_open_set *open_set, double threshold, double *fpir, double *fnir);
 LK_API void lk_open_set_free(lk_open_set *open_set);
 
 /* ---- a map of vectors: n points of two coordinates, near where the vectors are near ---------------- */

@@ -77,6 +77,9 @@ LK_API lk_status lk_image_load(const char *path, lk_image **out, lk_error *err);
 /* The same from memory; `name` (may be NULL) is what errors call it. */
 LK_API lk_status lk_image_decode(const uint8_t *bytes, size_t size, const char *name, lk_image **out,
                                  lk_error *err);
+/* With a lower limit of pixels, for callers that have little memory. */
+LK_API lk_status lk_image_decode_within(const uint8_t *bytes, size_t size, const char *name,
+                                        size_t max_pixels, lk_image **out, lk_error *err);
 /* A copy of pixels (height, width, 3) with `stride` bytes from row to row (0: 3 * width); NULL: black. */
 LK_API lk_status lk_image_new(int width, int height, const uint8_t *pixels, size_t stride, lk_image **out,
                               lk_error *err);
@@ -146,6 +149,62 @@ LK_API lk_status lk_model_import(const char *from, const char *path, lk_error *e
  * cosine of about 0.99999, and so a fingerprint of its own. TOO_LARGE: a weight above 65504. */
 LK_API lk_status lk_model_export_half(const lk_model *model, const char *path, lk_error *err);
 
+/* ---- what a cosine means: a model's calibration --------------------------------------------------- */
+
+/* Fitted on people the model has not learned from (lk_calibration_fit, likeness calibrate, likeness train).
+ */
+enum { LK_LEVELS_MAX = 16 };
+typedef struct lk_calibration {
+    /* How much likelier a cosine is of one person than of two: doubt + (1 - doubt) exp(slope cosine +
+     * intercept). doubt: the share of pairs of one person that look like strangers, wrong labels among them.
+     */
+    double slope, intercept, doubt;
+    /* The lowest cosine with at most that FAR (share of pairs of two people at or above it), measured: FAR
+     * falling, cosine rising. */
+    size_t levels;
+    struct {
+        double far, cosine;
+    } level[LK_LEVELS_MAX];
+    /* Below the last level's FAR it is extrapolated: cosines of two people above that level's exceed it as a
+     * generalised Pareto distribution does. tail_scale 0: not known. */
+    double tail_scale, tail_shape;
+    /* How far a vector can be trusted, by its length before it is scaled to 1: both rising. None: not known.
+     */
+    size_t knots;
+    struct {
+        double length, quality;
+    } knot[LK_LEVELS_MAX];
+    size_t people, photos, pairs_same, pairs_different; /* that it was fitted on */
+} lk_calibration;
+
+/* NULL: the model has none. Valid as long as the model. */
+LK_API const lk_calibration *lk_model_calibration(const lk_model *model);
+/* Write the model again, atomically, with another calibration: its arrays and so its fingerprint stay as they
+ * are. The people (folder names) it was fitted on join those that lk_model_trained_on knows, if the model
+ * tells: they are no test of it any more. INVALID: numbers that no calibration has. */
+LK_API lk_status lk_model_write_calibrated(const lk_model *model, const lk_calibration *calibration,
+                                           const char *const *people, size_t count, const char *path,
+                                           lk_error *err);
+/* The probability of one person, `prior` being what it was before anybody looked (0 < prior < 1). */
+LK_API double lk_calibration_probability(const lk_calibration *calibration, double cosine, double prior);
+/* The threshold with this FAR. *extrapolated (may be NULL): no such pair was seen, the tail says so. NaN: it
+ * cannot be said (a FAR above the first level's; no tail). */
+LK_API double lk_calibration_threshold(const lk_calibration *calibration, double far, bool *extrapolated);
+/* The FAR of a threshold, likewise. NaN: more than the first level's, or not known. */
+LK_API double lk_calibration_far(const lk_calibration *calibration, double cosine, bool *extrapolated);
+/* The threshold at which a stranger is taken for somebody in a gallery of so many photos with a probability
+ * of at most fpir (docs/metrics.md); and the FPIR of a threshold. */
+LK_API double lk_calibration_gallery_threshold(const lk_calibration *calibration, size_t photos, double fpir,
+                                               bool *extrapolated);
+LK_API double lk_calibration_gallery_fpir(const lk_calibration *calibration, size_t photos, double cosine,
+                                          bool *extrapolated);
+
+/* 0..1, by the length that lk_embedder_embed_lengths gave: the median cosine to expect with the person's
+ * other photos. It predicts which vectors fail. NaN: not known. */
+LK_API double lk_calibration_quality(const lk_calibration *calibration, double length);
+
+/* ---- embedding ------------------------------------------------------------------------------------ */
+
 /* What activations are kept in and multiplied as; weights on disk are f32 always. bf16 (bfloat16: 8 bits of
  * mantissa) is about twice as fast where the processor has AVX512_BF16; vectors of both agree to a cosine of
  * about 0.999. */
@@ -162,6 +221,11 @@ LK_API void lk_embedder_free(lk_embedder *embedder);
  */
 LK_API lk_status lk_embedder_embed(lk_embedder *embedder, const lk_image *const *images, size_t count,
                                    const lk_crop *crop, float *vectors, lk_error *err);
+/* The same, and how long each vector was before it was scaled to 1 (count; the mean of the photo's and its
+ * mirror image's): for lk_calibration_quality. It costs nothing more. */
+LK_API lk_status lk_embedder_embed_lengths(lk_embedder *embedder, const lk_image *const *images, size_t count,
+                                           const lk_crop *crop, float *vectors, float *lengths,
+                                           lk_error *err);
 
 /* ---- faces in photos ----------------------------------------------------------------------------- */
 
@@ -216,6 +280,11 @@ LK_API lk_status lk_model_align(const lk_model *model, const lk_image *photo,
                                 const lk_point points[LK_FACE_POINTS], lk_image **out, lk_error *err);
 /* And in a photo whose part `aligned` is a face that was aligned already. */
 LK_API lk_crop lk_model_view(const lk_model *model, const lk_image *photo, lk_crop aligned);
+/* The square around a face's box, its side `room` times the longer one of the box. */
+LK_API lk_crop lk_face_square(const lk_face *face, double room);
+/* The face as the model's net wants it: aligned, or for a model of loose photos the square around its box. */
+LK_API lk_status lk_face_cut(const lk_model *model, const lk_image *photo, const lk_face *face,
+                             lk_image **out, lk_error *err);
 
 /* ---- vectors ------------------------------------------------------------------------------------ */
 

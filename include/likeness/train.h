@@ -182,6 +182,12 @@ typedef struct lk_train_options {
      * it is computed. The model is the same to the bit with and without. */
     void (*look)(void *context, const lk_train_look *look);
     double look_minutes;
+    /* Called on rank 0 at the end with the validation people's photos: vectors (photos, dim), lengths
+     * before they were scaled to 1, and whose they are. What it makes of them is the model's calibration;
+     * EMPTY and INVALID, too little to say: there is none. lk_calibration_fit with a trial around it; NULL:
+     * none. */
+    lk_status (*calibrate)(const float *vectors, const float *lengths, const uint32_t *person, size_t photos,
+                           int dim, lk_calibration *out, lk_error *err);
     void *context;
 } lk_train_options;
 
@@ -241,6 +247,30 @@ LK_API void lk_detect_train_options_init(lk_detect_train_options *options);
 /* Errors: INVALID (options, a net that is no detector's), FORMAT (labels), EMPTY, STOPPED, DIVERGED, IO, ...
  */
 LK_API lk_status lk_train_detector(const lk_detect_train_options *options, lk_error *err);
+
+/* ---- photos made worse, to measure what a model loses ------------------------------------------- */
+
+typedef enum lk_damage_kind {
+    LK_DAMAGE_NONE,
+    LK_DAMAGE_SHRINK, /* the photo, until the aligned square of its face has `amount` pixels a side */
+    LK_DAMAGE_PIXELS, /* of a face that was cut out: shrunk to so many a side, and enlarged again */
+    LK_DAMAGE_GREY,
+    LK_DAMAGE_DARK,   /* underexposed by `amount` stops */
+    LK_DAMAGE_SIDE,   /* light from the left: on the right of the face `amount` of the values is missing */
+    LK_DAMAGE_JPEG,   /* of quality `amount` */
+    LK_DAMAGE_GLASSES /* dark ones, drawn over the eyes */
+} lk_damage_kind;
+typedef struct lk_damage {
+    lk_damage_kind kind;
+    double amount;
+} lk_damage;
+/* "shrink=32", "pixels=32", "grey", "dark" or "dark=3", "side=0.9", "jpeg=10", "glasses". INVALID otherwise.
+ */
+LK_API lk_status lk_damage_parse(const char *text, lk_damage *out, lk_error *err);
+/* face: whom the photo is about; NULL: none was found, and the whole photo stands for it. EMPTY: glasses need
+ * a face. */
+LK_API lk_status lk_damage_photo(const lk_damage *damage, const lk_image *photo, const lk_face *face,
+                                 lk_image **out, lk_error *err);
 
 /* ---- people who do not exist -------------------------------------------------------------------- */
 

@@ -12,6 +12,7 @@
  *   crops.c     photos in, files of aligned faces out
  *   models.c    opening models, and matching one with a gallery
  *   galleries.c opening galleries, and accounting for what is done with them
+ *   rule.c      from which cosine on two photos show one person, and how probable that is
  *   ranks_mpi.c several processes that train one net
  *
  * The program uses only the public headers of the library. Results go to stdout, all else to stderr. */
@@ -45,9 +46,11 @@ int cmd_crop(int argc, char **argv);
 int cmd_embed(int argc, char **argv);
 int cmd_verify(int argc, char **argv);
 int cmd_eval(int argc, char **argv);
+int cmd_calibrate(int argc, char **argv);
 int cmd_enroll(int argc, char **argv);
 int cmd_identify(int argc, char **argv);
 int cmd_watch(int argc, char **argv);
+int cmd_serve(int argc, char **argv);
 int cmd_gallery(int argc, char **argv);
 int cmd_synth(int argc, char **argv);
 int cmd_report(int argc, char **argv);
@@ -55,6 +58,7 @@ int cmd_data(int argc, char **argv);
 int cmd_export(int argc, char **argv);
 int cmd_import(int argc, char **argv);
 int cmd_nets(int argc, char **argv);
+int cmd_words(int argc, char **argv);
 
 /* ---- memory (output.c): a program without memory can only say so and end ------------------------- */
 
@@ -112,6 +116,9 @@ enum {
     CLI_KEY_THREADS,
     CLI_KEY_PRECISION,
     CLI_KEY_THRESHOLD,
+    CLI_KEY_FAR,
+    CLI_KEY_FPIR,
+    CLI_KEY_PRIOR,
     CLI_KEY_MODEL,
     CLI_KEY_DETECT,
     CLI_KEY_ALIGNED,
@@ -263,6 +270,7 @@ typedef enum cli_bad_kind {
     CLI_NO_FACE,
     CLI_SEVERAL_FACES,
     CLI_BAD_NAME,
+    CLI_POOR, /* of too little quality */
     CLI_BAD_KINDS
 } cli_bad_kind;
 typedef struct cli_bad {
@@ -349,11 +357,6 @@ lk_status cli_finder_find(cli_finder *finder, int worker, const lk_image *photo,
 
 /* Of several faces the one a photo of one person is about: large, and near the centre. count > 0. */
 size_t cli_face_central(const lk_face *faces, size_t count, int width, int height);
-/* The square around a face's box, its side `room` times the longer one of the box. */
-lk_crop cli_face_square(const lk_face *face, double room);
-/* The face as the model's net wants it: aligned, or the square around its box. */
-lk_status cli_face_cut(const lk_model *model, const lk_image *photo, const lk_face *face, lk_image **out,
-                       lk_error *err);
 /* "box": [x, y, w, h], "points": [[x, y]...], "confidence", "quality" into an object; face NULL: all null. */
 void cli_face_json(json_t *object, const lk_face *face);
 
@@ -365,7 +368,8 @@ lk_status cli_draw_faces(const lk_image *photo, const lk_face *faces, size_t cou
 
 typedef struct cli_photo {
     const char *path;
-    lk_crop crop; /* all zero: the face that is found, or the model's own */
+    lk_crop crop;     /* all zero: the face that is found, or the model's own */
+    lk_damage damage; /* before anything is done with it */
 } cli_photo;
 
 /* Which faces of a photo are embedded. */
@@ -386,6 +390,8 @@ typedef struct cli_faces {
     size_t count;         /* vectors */
     const size_t *number; /* (count) into face; NULL when whole */
     const float *vectors; /* (count, dim) */
+    const float *lengths; /* (count): before they were scaled to 1 */
+    const float *quality; /* (count): of the vectors, by the model's calibration; NaN: not known */
 } cli_faces;
 
 /* Called for each photo in order; `faces` NULL for one that could not be read and is in the list of bad ones.
@@ -483,6 +489,39 @@ lk_status cli_gallery_open_to_search(const char *path, const cli_access *access,
                                      bool *recorded, lk_error *err);
 /* Of the bytes of a photo's file. */
 lk_status cli_probe_hash(const char *path, uint8_t hash[LK_PROBE_HASH_BYTES], lk_error *err);
+/* ---- what a cosine means (rule.c) ------------------------------------------------------------------ */
+
+/* What the command line asks for: a threshold, or how often a stranger may be taken for somebody. */
+typedef struct cli_wish {
+    double threshold; /* NaN: by the rate */
+    double rate;      /* FAR of a pair, or FPIR of a gallery */
+    double prior;     /* probability, before looking, of one person; of a gallery: that the person is in it */
+    bool rate_given;
+} cli_wish;
+enum { CLI_RATE_LEAST_EXPONENT = 9 };
+#define CLI_WISH_DEFAULT(rate_)                                                                              \
+    { .threshold = NAN, .rate = (rate_), .prior = 0.5 }
+#define CLI_OPTION_PRIOR(of)                                                                                 \
+    { "prior", CLI_KEY_PRIOR, "P", 0, "Probability, before looking, that " of, 0 }
+
+/* From which cosine on it is one person, and what that means. */
+typedef struct cli_rule {
+    const lk_calibration *calibration; /* NULL: none, and no probabilities */
+    double threshold;
+    double rate;       /* FAR or FPIR of that threshold; NaN: not known */
+    bool extrapolated; /* the rate is lower than validation people could show */
+    double prior;      /* of one pair */
+} cli_rule;
+/* For two photos. `path` of the model, to be told. CLI_USAGE: no threshold, given or of the model. */
+int cli_rule_pair(const lk_model *model, const char *path, const cli_wish *wish, cli_rule *out);
+/* For the photos of a gallery. `path` of the gallery. */
+int cli_rule_gallery(const lk_model *model, const char *path, const lk_gallery_info *info,
+                     const cli_wish *wish, cli_rule *out);
+double cli_rule_probability(const cli_rule *rule, double cosine); /* NaN: not known */
+/* A table's cell: a probability with two digits beside its nearer end, a quality, a rate; "NA" for NaN. */
+void cli_probability_cell(cli_table *table, double probability);
+void cli_quality_cell(cli_table *table, double quality);
+void cli_rate_cell(cli_table *table, const cli_rule *rule);
 
 /* ---- ranks (ranks_mpi.c) ---------------------------------------------------------------------------- */
 

@@ -4,6 +4,7 @@
 #include "cli.h"
 
 #include <stddef.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -16,12 +17,13 @@ typedef struct enroll_options {
     int picks;   /* how often the command line said which face */
     size_t face; /* from 1, with --face */
     bool encrypt;
+    double min_quality;
     cli_access access;
     cli_look look;
     cli_compute compute;
 } enroll_options;
 
-enum { KEY_PERSON = CLI_KEY_VERB, KEY_LARGEST, KEY_ALL, KEY_FACE, KEY_ENCRYPT };
+enum { KEY_PERSON = CLI_KEY_VERB, KEY_LARGEST, KEY_ALL, KEY_FACE, KEY_MIN_QUALITY, KEY_ENCRYPT };
 
 static const char doc[] =
     "Enroll every photo of folders of people (DIR/PERSON/PHOTO), or PHOTOs of one "
@@ -40,6 +42,10 @@ static const struct argp_option option_list[] = {
     {"largest", KEY_LARGEST, 0, 0, "Of several faces in a photo take the largest", 0},
     {"all", KEY_ALL, 0, 0, "Of several faces in a photo take all, as PHOTO#1 and so on", 0},
     {"face", KEY_FACE, "N", 0, "Of several faces take number N, the widest being 1 (likeness detect)", 0},
+    {"min-quality", KEY_MIN_QUALITY, "Q", 0,
+     "Leave out faces whose vector the model trusts less, 0 to 1; its calibration must tell (likeness "
+     "calibrate)",
+     0},
     {"encrypt", KEY_ENCRYPT, 0, 0, "Encrypt the vectors of a gallery that is made", 0},
     CLI_OPTION_KEY,
     CLI_OPTION_CROP,
@@ -48,6 +54,7 @@ static const struct argp_option option_list[] = {
     {0}};
 
 static const cli_number numbers[] = {{KEY_FACE, CLI_SIZE, offsetof(enroll_options, face), 1, CLI_FACES_MAX},
+                                     {KEY_MIN_QUALITY, CLI_REAL, offsetof(enroll_options, min_quality), 0, 1},
                                      CLI_NUMBERS_LOOK(enroll_options),
                                      CLI_NUMBERS_COMPUTE(enroll_options),
                                      {0}};
@@ -96,6 +103,7 @@ typedef struct waiting {
     size_t photo;
     char *name; /* of the photo, as the gallery will know it */
     float *vector;
+    double quality; /* of the vector; NaN: not known */
 } waiting;
 
 /* A commit waits for the disk, so many photos are one; they wait in memory, so that others who write to the
@@ -127,7 +135,11 @@ static lk_status enroll_add(enrollment *e, const waiting *w, size_t *added, lk_e
     if (e->dataset)
         person = lk_dataset_person_name(e->dataset, lk_dataset_photo_person(e->dataset, w->photo));
     lk_error why = {0};
-    lk_status status = lk_gallery_add(e->gallery, person, w->name, w->vector, NULL, &why);
+    const lk_enrollment photo = {.person = person,
+                                 .photo = w->name,
+                                 .vector = w->vector,
+                                 .quality = isnan(w->quality) ? 0 : w->quality};
+    lk_status status = lk_gallery_enroll(e->gallery, &photo, 1, NULL, &why);
     if (status == LK_OK) ++*added;
     if (status == LK_INVALID) { /* a name that no gallery takes: said before anything was written */
         cli_bad_say(&e->bad, CLI_BAD_NAME, e->photos[w->photo].path, "%s", why.message);
@@ -179,7 +191,13 @@ static lk_status on_faces(void *context, size_t photo, const cli_faces *faces, l
     bool numbered = faces->found > 1 && (pick == CLI_PICK_ALL || pick == CLI_PICK_NUMBER);
     if (faces->count == 0) tell_none(e, path, faces->found);
     for (size_t i = 0; i < faces->count; i++) {
-        waiting w = {.photo = photo, .vector = cli_alloc(e->dim, sizeof *w.vector)};
+        double quality = (double)faces->quality[i];
+        if (quality < e->options->min_quality) {
+            cli_bad_say(&e->bad, CLI_POOR, path, "the vector's quality is %.3f, below %.3f", quality,
+                        e->options->min_quality);
+            continue;
+        }
+        waiting w = {.photo = photo, .vector = cli_alloc(e->dim, sizeof *w.vector), .quality = quality};
         w.name = numbered ? cli_format("%s#%zu", path, faces->number[i] + 1) : cli_format("%s", path);
         memcpy(w.vector, faces->vectors + i * e->dim, e->dim * sizeof *w.vector);
         e->waiting = cli_grow(e->waiting, e->wait_count + 1, sizeof *e->waiting);
@@ -207,7 +225,7 @@ static int photos_open(enrollment *e, lk_error *err) {
     e->count = o->sources.count;
     e->photos = cli_alloc(e->count, sizeof *e->photos);
     for (size_t i = 0; i < e->count; i++)
-        e->photos[i] = (cli_photo){o->sources.items[i].path, o->sources.items[i].crop};
+        e->photos[i] = (cli_photo){.path = o->sources.items[i].path, .crop = o->sources.items[i].crop};
     return CLI_OK;
 }
 
@@ -237,19 +255,34 @@ static lk_status stays_plain(const enrollment *e, lk_error *err) {
     return LK_MISMATCH;
 }
 
+/* A floor that nobody can tell of is a mistake. */
+static lk_status check_quality(const enroll_options *o, const lk_model *model, lk_error *err) {
+    const lk_calibration *calibration = lk_model_calibration(model);
+    if (o->min_quality == 0 || (calibration && calibration->knots)) return LK_OK;
+    err->status = LK_INVALID;
+    snprintf(
+        err->message, sizeof err->message,
+        "--min-quality: the model is not calibrated to tell the quality of vectors (likeness calibrate)");
+    return LK_INVALID;
+}
+
 /* Open the gallery and its model; or, if there is none yet, the model first, so that a wrong one leaves no
  * file. */
 static lk_status gallery_open(enrollment *e, lk_model **model, bool *made, lk_error *err) {
     const enroll_options *o = e->options;
     lk_status status = cli_gallery_open(o->gallery, true, &o->access, &e->gallery, err);
     if (status == LK_OK && o->encrypt) status = stays_plain(e, err);
-    if (status == LK_OK) return cli_gallery_model(e->gallery, o->model, model, err);
+    if (status == LK_OK) {
+        status = cli_gallery_model(e->gallery, o->model, model, err);
+        return status == LK_OK ? check_quality(o, *model, err) : status;
+    }
     if (status != LK_NOT_FOUND || !o->model) {
         if (status == LK_NOT_FOUND)
             cli_say("to make a new gallery, give the model that makes its vectors: --model");
         return status;
     }
     status = lk_model_open(o->model, model, err);
+    if (status == LK_OK) status = check_quality(o, *model, err);
     /* Nor may a precision that this processor refuses leave one, or a detector that is not there. */
     cli_embedding embedding = embedding_of(e, *model);
     if (status == LK_OK) status = cli_embed_check(&embedding, err);

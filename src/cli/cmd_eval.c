@@ -14,6 +14,7 @@ enum {
     KEY_ALL_PAIRS,
     KEY_IDENTIFY,
     KEY_GALLERY_PHOTOS,
+    KEY_GALLERY_PEOPLE,
     KEY_LIMIT,
     KEY_GROUPS,
     KEY_BOOTSTRAP,
@@ -22,7 +23,9 @@ enum {
     KEY_REPORT,
     KEY_TITLE,
     KEY_NO_PHOTOS,
-    KEY_TRAINED
+    KEY_TRAINED,
+    KEY_DAMAGE,
+    KEY_DAMAGE_SECOND
 };
 
 static const char doc[] =
@@ -51,8 +54,16 @@ static const struct argp_option option_list[] = {
     {"identify", KEY_IDENTIFY, "DIR[@CROP]", 0, "Folder of people to identify", 2},
     {"gallery-photos", KEY_GALLERY_PHOTOS, "N", 0,
      "Photos of each person that are enrolled, one at least being left as a probe; 0: half of them", 2},
+    {"gallery-people", KEY_GALLERY_PEOPLE, "N", 0,
+     "People enrolled in the open set; may be given several times (default: 10, 30, 100 .. up to half)", 2},
     {"limit-people", KEY_LIMIT, "N", 0, "Only the first N people of a folder of people; 0: all", 2},
     {"trained-people-ok", KEY_TRAINED, 0, 0, "Measure on people that a model was trained on too", 3},
+    {"damage", KEY_DAMAGE, "WHAT", 0,
+     "Measure also on photos made worse: shrink=PIXELS, pixels=PIXELS, grey, dark, side, jpeg or glasses; "
+     "may be "
+     "given several times",
+     3},
+    {"damage-second", KEY_DAMAGE_SECOND, 0, 0, "Make only the second photo of each pair worse", 3},
     {"bootstrap", KEY_BOOTSTRAP, "N", 0, "Replicates of the bootstrap; 0: no intervals", 3},
     CLI_OPTION_SEED,
     {"name", KEY_NAME, "NAME", 0,
@@ -93,9 +104,19 @@ static void add_text(const char ***list, size_t *count, const char *text) {
     (*list)[(*count)++] = text;
 }
 
+static void add_damage(eval_options *o, const char *arg, struct argp_state *state) {
+    lk_damage damage;
+    lk_error err;
+    if (lk_damage_parse(arg, &damage, &err) != LK_OK) argp_error(state, "%s", err.message);
+    add_text(&o->damages, &o->damage_count, arg);
+}
+
 static void parse_end(const eval_options *o, struct argp_state *state) {
     if (!o->model_count) argp_error(state, "no model is given");
-    if (o->model_count > EVAL_MODELS_MAX) argp_error(state, "over %d models", EVAL_MODELS_MAX);
+    if (o->model_count * (1 + o->damage_count) > EVAL_MODELS_MAX)
+        argp_error(state, "over %d models, each kind of damage counted as one more of each", EVAL_MODELS_MAX);
+    if (o->damage_second && (!o->damage_count || !o->pairs || o->identify.count))
+        argp_error(state, "--damage-second belongs to --damage, and to --pairs alone");
     if (o->name_count > o->model_count) argp_error(state, "there are more --name than models");
     if (!o->pairs && !o->all_pairs.count && !o->identify.count)
         argp_error(state, "nothing to measure: give --pairs or --all-pairs, --identify, or both");
@@ -109,6 +130,12 @@ static void parse_end(const eval_options *o, struct argp_state *state) {
         argp_error(state, "--report: figures go to standard output; give the page a file");
 }
 
+static void add_size(eval_options *o, const char *arg, struct argp_state *state) {
+    static const cli_number number[] = {{KEY_GALLERY_PEOPLE, CLI_SIZE, 0, 1, 1e9}, {0}};
+    if (o->gallery_sizes == EVAL_SIZES_MAX) argp_error(state, "over %d --gallery-people", EVAL_SIZES_MAX);
+    cli_number_parse(number, KEY_GALLERY_PEOPLE, arg, &o->gallery_people[o->gallery_sizes++], state);
+}
+
 static error_t parse(int key, char *arg, struct argp_state *state) {
     eval_options *o = state->input;
     switch (key) {
@@ -116,12 +143,15 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
     case KEY_ROOT: add_once(&o->root, arg, "root", state); return 0;
     case KEY_ALL_PAIRS: add_once(&o->all_pairs, arg, "all-pairs", state); return 0;
     case KEY_IDENTIFY: add_once(&o->identify, arg, "identify", state); return 0;
+    case KEY_GALLERY_PEOPLE: add_size(o, arg, state); return 0;
     case KEY_GROUPS: o->groups = arg; return 0;
     case KEY_NAME: add_text(&o->names, &o->name_count, arg); return 0;
     case KEY_REPORT: o->report = arg; return 0;
     case KEY_TITLE: o->title = arg; return 0;
     case KEY_NO_PHOTOS: o->no_photos = true; return 0;
     case KEY_TRAINED: o->trained_people_ok = true; return 0;
+    case KEY_DAMAGE: add_damage(o, arg, state); return 0;
+    case KEY_DAMAGE_SECOND: o->damage_second = true; return 0;
     case CLI_KEY_CROP: o->crop = cli_crop_option(arg, state); return 0;
     case CLI_KEY_JSON: o->style = CLI_JSON; return 0;
     case CLI_KEY_TSV: o->style = CLI_TSV; return 0;
@@ -142,15 +172,25 @@ static char *model_name(const eval_options *o, size_t i) {
     return name;
 }
 
-static int models_open(eval_run *r) {
+/* Each model is there once without damage, then once with each. */
+int eval_models_open(eval_run *r) {
     const eval_options *o = r->options;
     lk_error err;
-    r->models = cli_alloc(o->model_count, sizeof *r->models);
-    for (size_t i = 0; i < o->model_count; i++) {
+    size_t each = 1 + o->damage_count;
+    r->model_count = o->model_count * each;
+    r->models = cli_alloc(r->model_count, sizeof *r->models);
+    for (size_t i = 0; i < r->model_count; i++) {
         eval_model *m = &r->models[i];
-        m->path = o->models[i];
-        m->name = model_name(o, i);
+        m->path = o->models[i / each];
         m->figures = json_object();
+        m->name = model_name(o, i / each);
+        if (i % each) {
+            m->damage_text = o->damages[i % each - 1];
+            if (lk_damage_parse(m->damage_text, &m->damage, &err) != LK_OK) return cli_fail(&err);
+            char *plain = m->name;
+            m->name = cli_format("%s, %s", plain, m->damage_text);
+            free(plain);
+        }
         if (lk_model_open(m->path, &m->model, &err) != LK_OK) return cli_fail(&err);
         if (lk_model_dim(m->model) > 0) continue;
         cli_say("%s: this model finds faces and does not embed them: give one of likeness train", m->path);
@@ -159,11 +199,13 @@ static int models_open(eval_run *r) {
     return CLI_OK;
 }
 
-static void models_free(eval_run *r) {
-    for (size_t i = 0; r->models && i < r->options->model_count; i++) {
+void eval_models_free(eval_run *r) {
+    for (size_t i = 0; r->models && i < r->model_count; i++) {
         eval_model *m = &r->models[i];
         free(m->name);
         free(m->vectors);
+        free(m->lengths);
+        free(m->quality);
         json_decref(m->trained);
         json_decref(m->figures);
         lk_model_free(m->model);
@@ -176,6 +218,7 @@ static void models_free(eval_run *r) {
 static lk_status measure_model(const eval_run *r, eval_model *m, lk_error *err) {
     json_object_set_new(m->figures, "name", cli_json_text(m->name));
     json_object_set_new(m->figures, "model", cli_json_text(m->path));
+    json_object_set_new(m->figures, "damage", cli_json_text(m->damage_text));
     lk_status status = eval_verify(r, m, err);
     if (status == LK_OK) status = eval_identify(r, m, err);
     /* Text has no map, and a map takes longer than all else. */
@@ -186,24 +229,24 @@ static lk_status measure_model(const eval_run *r, eval_model *m, lk_error *err) 
 
 static int print(const eval_run *r) {
     const eval_options *o = r->options;
-    json_t **figures = cli_alloc(o->model_count, sizeof *figures);
+    json_t **figures = cli_alloc(r->model_count, sizeof *figures);
     int code = CLI_OK;
-    for (size_t i = 0; i < o->model_count; i++) {
+    for (size_t i = 0; i < r->model_count; i++) {
         eval_facts(r, &r->models[i]);
         figures[i] = r->models[i].figures;
     }
     if (o->report) {
         report_photos photos = {0};
-        code = report_evals_page(o->report, o->title, figures, o->model_count, o->no_photos ? NULL : &photos);
+        code = report_evals_page(o->report, o->title, figures, r->model_count, o->no_photos ? NULL : &photos);
     }
     if (code != CLI_OK) {
         /* said */
     } else if (o->style == CLI_TEXT) {
-        eval_text_print(figures, o->model_count);
+        eval_text_print(figures, r->model_count);
     } else if (o->style == CLI_TSV) {
-        eval_tsv_print(figures, o->model_count);
+        eval_tsv_print(figures, r->model_count);
     } else {
-        for (size_t i = 0; i < o->model_count; i++) cli_json_print(stdout, json_incref(figures[i]));
+        for (size_t i = 0; i < r->model_count; i++) cli_json_print(stdout, json_incref(figures[i]));
     }
     free(figures);
     return code;
@@ -212,7 +255,7 @@ static int print(const eval_run *r) {
 static int measure(eval_run *r, cli_bad *bad) {
     const eval_options *o = r->options;
     lk_error err = {0};
-    int code = models_open(r);
+    int code = eval_models_open(r);
     if (code == CLI_OK) code = eval_photos_open(r, bad);
     if (code == CLI_OK && o->groups) code = eval_groups_load(o->groups, &r->verify, &r->groups);
     if (code == CLI_OK) code = eval_people_check(r);
@@ -220,7 +263,7 @@ static int measure(eval_run *r, cli_bad *bad) {
     if (code == CLI_OK) code = eval_photos_embed(r, bad);
     if (code != CLI_OK) return code;
     lk_status status = LK_OK;
-    for (size_t i = 0; i < o->model_count && status == LK_OK; i++)
+    for (size_t i = 0; i < r->model_count && status == LK_OK; i++)
         status = measure_model(r, &r->models[i], &err);
     if (status == LK_OK) status = eval_compare(r, &err);
     return status == LK_OK ? print(r) : cli_fail(&err);
@@ -237,7 +280,7 @@ static int eval(eval_options *o) {
     cli_bad_finish(&bad, bad.count > 1);
     eval_photos_free(&r);
     eval_groups_free(&r.groups);
-    models_free(&r);
+    eval_models_free(&r);
     cli_usage_line(started);
     return code;
 }
@@ -252,6 +295,7 @@ int cmd_eval(int argc, char **argv) {
     cli_sources_free(&o.identify);
     free(o.command);
     free(o.models);
+    free(o.damages);
     free(o.names);
     return code;
 }

@@ -4,6 +4,7 @@
  * Started by mpirun, N of these train one net (ranks_mpi.c). Rank 0 reads the command line first and the
  * others follow when it stands, so that a mistake is told once; it alone shows progress and writes. */
 #include "losses.h"
+#include "likeness/eval.h"
 #include "report.h"
 
 #include <errno.h>
@@ -304,6 +305,12 @@ static void on_look(void *context, const lk_train_look *look) {
     report_run_look(o->run, look);
 }
 
+static lk_status calibrate(const float *vectors, const float *lengths, const uint32_t *person, size_t photos,
+                           int dim, lk_calibration *out, lk_error *err) {
+    lk_trial trial = {.vectors = vectors, .photos = photos, .dim = dim, .person = person};
+    return lk_calibration_fit(&trial, lengths, out, err);
+}
+
 /* The page is rank 0's. */
 static int begin_page(train_options *o) {
     if (!o->page || !o->first) return CLI_OK;
@@ -322,9 +329,12 @@ static void tell_model(const char *path) {
     }
     double threshold = lk_model_threshold(model);
     char *shown = isfinite(threshold) ? cli_format("%.3f", threshold) : cli_format("none");
-    cli_say("%s: %zu parameters, photos %d x %d, vectors of %d, threshold %s", path,
+    const lk_calibration *c = lk_model_calibration(model);
+    char *calibrated = c ? cli_format(", calibrated on %zu people", c->people) : cli_format("%s", "");
+    cli_say("%s: %zu parameters, photos %d x %d, vectors of %d, threshold %s%s", path,
             lk_model_parameters(model), lk_model_input_width(model), lk_model_input_height(model),
-            lk_model_dim(model), shown);
+            lk_model_dim(model), shown, calibrated);
+    free(calibrated);
     free(shown);
     lk_model_free(model);
 }
@@ -359,6 +369,7 @@ static int train(train_options *o, const char *command) {
     t->progress = on_progress;
     t->stop = on_stop;
     t->bad_photo = on_bad_photo;
+    t->calibrate = calibrate;
     t->context = o;
     cli_catch_signals();
     o->go_on = cli_format("%s%s", command, t->resume ? "" : " --resume");

@@ -138,7 +138,7 @@ static lk_status vectors_of(void *context, const size_t *faces, size_t count, fl
     lk_image **cut = cli_alloc(count, sizeof(lk_image *));
     lk_status status = LK_OK;
     for (size_t i = 0; i < count && status == LK_OK; i++)
-        status = cli_face_cut(w->model, w->frame.image, &w->faces[faces[i]], &cut[i], err);
+        status = lk_face_cut(w->model, w->frame.image, &w->faces[faces[i]], &cut[i], err);
     if (status == LK_OK)
         status = lk_embedder_embed(w->embedder, (const lk_image *const *)cut, count, &whole, vectors, err);
     for (size_t i = 0; i < count; i++) lk_image_free(cut[i]);
@@ -336,7 +336,7 @@ static lk_status answer_ended(watch *w, lk_error *err) {
 
 static lk_status thumbnail_keep(watch *w, visitor *v, const lk_face *face, int slot, lk_error *err) {
     lk_image *image = NULL;
-    lk_status status = lk_image_crop(w->frame.image, cli_face_square(face, THUMBNAIL_ROOM), THUMBNAIL,
+    lk_status status = lk_image_crop(w->frame.image, lk_face_square(face, THUMBNAIL_ROOM), THUMBNAIL,
                                      THUMBNAIL, &image, err);
     if (status != LK_OK) return status;
     lk_image_free(v->thumbnails[slot]);

@@ -119,7 +119,7 @@ static void plan(reading *r) {
                                : lk_dataset_photo_crop(set->own, i);
         if (!cli_crop_given(crop)) crop = r->o->crop;
         if (r->cache && data_cache_get(r->cache, set, i, crop)) continue;
-        r->photos[r->count] = (cli_photo){set->photos[i].path, crop};
+        r->photos[r->count] = (cli_photo){.path = set->photos[i].path, .crop = crop};
         r->photo[r->count++] = i;
     }
     if (r->count < set->count)

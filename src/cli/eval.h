@@ -1,5 +1,6 @@
-/* eval.h: the parts of likeness eval. All figures of a model become one JSON object; what is printed and the
- * page are written from these objects alone, so that likeness report shows the same page later.
+/* eval.h: the parts of likeness eval, of which likeness calibrate uses some. All figures of a model become
+ * one JSON object; what is printed and the page are written from these objects alone, so that likeness report
+ * shows the same page later.
  *
  *   cmd_eval.c       options, and the order of things
  *   eval_photos.c    which photos, and their vectors by every model
@@ -19,18 +20,22 @@
 #include "cli.h"
 #include "likeness/eval.h"
 
-enum { EVAL_MODELS_MAX = 20, EVAL_MISTAKES = 12 };
+enum { EVAL_MODELS_MAX = 20, EVAL_SIZES_MAX = 16, EVAL_MISTAKES = 12 };
 
 typedef struct eval_options {
     const char **models, **names; /* names: what to call them, the first ones */
     size_t model_count, name_count;
+    const char **damages; /* how photos are made worse */
+    size_t damage_count;
+    bool damage_second; /* only the second photo of each pair */
     const char *pairs, *groups, *report, *title;
-    cli_sources root, all_pairs, identify; /* one each */
+    cli_sources root, all_pairs, identify; /* one each; calibrate: several of all_pairs */
     lk_crop crop;
-    size_t gallery_photos; /* of each person; 0: half */
-    size_t limit_people;   /* of folders of people; 0: all */
-    size_t map;            /* photos in it */
-    int bootstrap;         /* replicates */
+    size_t gallery_photos;                                /* of each person; 0: half */
+    size_t gallery_people[EVAL_SIZES_MAX], gallery_sizes; /* of the open set; none: 10, 30, 100 .. */
+    size_t limit_people;                                  /* of folders of people; 0: all */
+    size_t map;                                           /* photos in it */
+    int bootstrap;                                        /* replicates */
     uint64_t seed;
     bool no_photos; /* nor names of people and files */
     bool trained_people_ok;
@@ -66,11 +71,14 @@ typedef struct eval_groups {
     size_t placed, unknown; /* people of the set in a group; people of the file who are not in the set */
 } eval_groups;
 
+/* A model, as it sees photos as they are, or with one damage. */
 typedef struct eval_model {
-    const char *path;
+    const char *path, *damage_text; /* NULL: none */
+    lk_damage damage;
     char *name;
     lk_model *model;
     float *vectors;                    /* (photos, dim) */
+    float *lengths, *quality;          /* (photos): of the vectors; quality NaN: not known */
     size_t embedded, looked, faceless; /* photos; searched for faces; of them, without one and taken whole */
     double seconds;                    /* that took */
     json_t *trained;                   /* names of people it knows from training; NULL: it does not tell */
@@ -88,10 +96,17 @@ typedef struct eval_run {
     bool *usable;            /* (count) by every model */
     float *quality;          /* (count) of the face that was found; 0: none; NaN: not looked for */
     lk_crop *box;            /* (count) of the face, or as photos are cut; all zero: whole */
+    bool *spared;            /* (count) not made worse, whatever the model */
     eval_set verify, closed; /* for verification; for identification. No photos: not asked for */
     eval_groups groups;      /* of the people in `verify`; none without a file */
-    eval_model *models;      /* (options' model_count) */
+    eval_model *models;      /* (model_count) each model without damage, then with each */
+    size_t model_count;
 } eval_run;
+
+/* ---- models (cmd_eval.c) ------------------------------------------------------------------------- */
+
+int eval_models_open(eval_run *run); /* 0, or an exit code after saying why */
+void eval_models_free(eval_run *run);
 
 /* ---- photos (eval_photos.c) ---------------------------------------------------------------------- */
 
@@ -104,7 +119,9 @@ void eval_photos_free(eval_run *run);
 /* ---- sets (eval_sets.c) -------------------------------------------------------------------------- */
 
 /* Of the pairs file, and of a folder; set->photo is for the caller to fill. */
-void eval_set_of_pairs(const lk_pairs *pairs, eval_set *out);
+/* apart: as first and as second photo of a pair a photo counts as two. set->photo is its number among the
+ * pairs' photos; their count is added for one that is second. */
+void eval_set_of_pairs(const lk_pairs *pairs, bool apart, eval_set *out);
 void eval_set_of_folder(const eval_folder *folder, eval_set *out);
 /* Drop the photos that are not usable (by the run's numbers), and the pairs with them. */
 void eval_set_keep(eval_set *set, const bool *usable);
@@ -114,6 +131,8 @@ float *eval_set_trial(const eval_set *set, const eval_model *model, lk_trial *ou
 
 /* ---- people (eval_people.c) ---------------------------------------------------------------------- */
 
+/* Who "a/b/Ann_Lee" of a pairs file is: Ann_Lee, as a folder of people would name her. */
+const char *eval_person_name(const char *name);
 /* People that a model was trained on are no test of it: CLI_INPUT, or, if that is fine, a warning. */
 int eval_people_check(eval_run *run);
 int eval_groups_load(const char *path, const eval_set *set, eval_groups *out);
@@ -141,10 +160,12 @@ void eval_shuffle(size_t *items, size_t count, uint64_t seed);
 json_t *eval_json_interval(lk_interval interval);
 void eval_json_verification(json_t *figures, const lk_verification *v);
 json_t *eval_json_comparison(const lk_comparison *c);
-json_t *eval_json_calibration(const lk_calibration *c);
+json_t *eval_json_calibration(const lk_reliability *c);
 json_t *eval_json_group(const lk_group *g);
 void eval_json_identification(json_t *figures, const lk_identification *id);
 json_t *eval_json_open_set(const lk_open_set *o);
+/* What the thresholds do that the model's calibration says; null: it has none, or cannot say. */
+json_t *eval_json_calibrated(const lk_open_set *o, const lk_calibration *calibration);
 /* Who, in which photo, as a page can show it; null with --no-photos. */
 json_t *eval_json_photo(const eval_run *run, const eval_set *set, size_t photo);
 

@@ -101,26 +101,37 @@ static size_t people_with(const lk_trial *trial, size_t photos) {
     return people;
 }
 
-/* Galleries of 10, 30, 100, 300 .. people, at most half of the folder: the rest are the strangers. */
-static lk_status open_sets(const eval_run *r, const lk_trial *trial, json_t *figures, lk_error *err) {
+static lk_status open_set(const eval_run *r, const eval_model *m, const lk_trial *trial, size_t people,
+                          json_t *sets, lk_error *err) {
+    lk_open_set set;
+    lk_status status =
+        lk_open_set_measure(trial, people, r->options->gallery_photos, REPEATS, r->options->seed, &set, err);
+    if (status != LK_OK) return status;
+    json_t *object = eval_json_open_set(&set);
+    json_object_set_new(object, "calibrated", eval_json_calibrated(&set, lk_model_calibration(m->model)));
+    json_object_set_new(object, "repeats", json_integer(REPEATS));
+    json_array_append_new(sets, object);
+    lk_open_set_free(&set);
+    return LK_OK;
+}
+
+/* Galleries as asked for; or of 10, 30, 100, 300 .. people, at most half of the folder: the rest are the
+ * strangers. */
+static lk_status open_sets(const eval_run *r, const eval_model *m, const lk_trial *trial, lk_error *err) {
+    const eval_options *o = r->options;
     size_t half = people_with(trial, 1) / 2, able = people_with(trial, 2);
     size_t most = half < able ? half : able;
     json_t *sets = json_array();
     lk_status status = LK_OK;
-    for (size_t size = most < 10 ? most : 10; size && size <= most && status == LK_OK;) {
-        lk_open_set set;
-        status = lk_open_set_measure(trial, size, r->options->gallery_photos, REPEATS, r->options->seed, &set,
-                                     err);
-        if (status != LK_OK) break;
-        json_t *object = eval_json_open_set(&set);
-        json_object_set_new(object, "repeats", json_integer(REPEATS));
-        json_array_append_new(sets, object);
-        lk_open_set_free(&set);
+    for (size_t i = 0; i < o->gallery_sizes && status == LK_OK; i++)
+        status = open_set(r, m, trial, o->gallery_people[i], sets, err);
+    for (size_t size = most < 10 ? most : 10; !o->gallery_sizes && size && size <= most && status == LK_OK;) {
+        status = open_set(r, m, trial, size, sets, err);
         size = size < 10 ? most + 1 : size % 3 ? 3 * size : size / 3 * 10;
     }
-    if (json_array_size(sets)) json_object_set(figures, "open_set", sets);
+    if (json_array_size(sets)) json_object_set(m->figures, "open_set", sets);
     json_decref(sets);
-    return status == LK_EMPTY ? LK_OK : status;
+    return status == LK_EMPTY && !o->gallery_sizes ? LK_OK : status;
 }
 
 /* So many photos that enough people have one more, to be the probe. */
@@ -152,7 +163,7 @@ lk_status eval_identify(const eval_run *r, eval_model *m, lk_error *err) {
     lk_trial trial;
     float *vectors = eval_set_trial(&r->closed, m, &trial);
     lk_status status = closed_set(r, &trial, m->figures, err);
-    if (status == LK_OK) status = open_sets(r, &trial, m->figures, err);
+    if (status == LK_OK) status = open_sets(r, m, &trial, err);
     if (status == LK_OK) status = enrolled(r, &trial, m->figures, err);
     free(vectors);
     return status;

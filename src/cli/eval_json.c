@@ -136,13 +136,13 @@ json_t *eval_json_comparison(const lk_comparison *c) {
     return object;
 }
 
-json_t *eval_json_calibration(const lk_calibration *c) {
+json_t *eval_json_calibration(const lk_reliability *c) {
     json_t *object = json_object(), *bins = json_array();
     json_object_set_new(object, "cllr", cli_json_real(c->cllr));
     json_object_set_new(object, "cllr_min", cli_json_real(c->cllr_min));
     json_object_set_new(object, "slope", cli_json_real(c->slope));
     json_object_set_new(object, "intercept", cli_json_real(c->intercept));
-    for (int i = 0; i < LK_CALIBRATION_BINS; i++) {
+    for (int i = 0; i < LK_RELIABILITY_BINS; i++) {
         json_t *bin = json_object();
         json_object_set_new(bin, "pairs", count_of(c->bin[i].pairs));
         json_object_set_new(bin, "predicted", cli_json_real(c->bin[i].pairs ? c->bin[i].predicted : NAN));
@@ -202,12 +202,33 @@ static json_t *thin_open(const lk_open_set *o) {
 json_t *eval_json_open_set(const lk_open_set *o) {
     json_t *object = json_object();
     json_object_set_new(object, "people", count_of(o->people));
+    json_object_set_new(object, "photos", count_of(o->photos));
     json_object_set_new(object, "mated", count_of(o->mated));
     json_object_set_new(object, "strangers", count_of(o->strangers));
     json_object_set_new(object, "fnir_at_fpir", levels(o->fnir_at_fpir, LK_FPIR_COUNT));
     json_object_set_new(object, "fnir_at_fpir_interval", level_intervals(o->fnir_interval, LK_FPIR_COUNT));
     json_object_set_new(object, "threshold_at_fpir", levels(o->threshold_at_fpir, LK_FPIR_COUNT));
     json_object_set_new(object, "points", thin_open(o));
+    return object;
+}
+
+json_t *eval_json_calibrated(const lk_open_set *o, const lk_calibration *calibration) {
+    if (!calibration) return json_null();
+    json_t *object = json_object();
+    for (int i = 0; i < LK_FPIR_COUNT; i++) {
+        bool extrapolated;
+        double fpir, fnir,
+            asked = pow(10, -(i + 1)),
+            threshold = lk_calibration_gallery_threshold(calibration, o->photos, asked, &extrapolated);
+        if (isnan(threshold)) {
+            set_level(object, i, json_null());
+            continue;
+        }
+        lk_open_set_at(o, threshold, &fpir, &fnir);
+        set_level(object, i,
+                  json_pack("{s: o, s: b, s: o, s: o}", "threshold", cli_json_real(threshold), "extrapolated",
+                            extrapolated, "fpir", cli_json_real(fpir), "fnir", cli_json_real(fnir)));
+    }
     return object;
 }
 

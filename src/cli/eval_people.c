@@ -7,8 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* "a/b/Ann_Lee" of a pairs file is Ann_Lee, as a folder of people would name her. */
-static const char *base_name(const char *name) {
+const char *eval_person_name(const char *name) {
     const char *slash = strrchr(name, '/');
     return slash ? slash + 1 : name;
 }
@@ -19,7 +18,7 @@ enum { TOLD = 10 };
 
 static int trained_on(const lk_model *model, const char *name) {
     int whole = lk_model_trained_on(model, name);
-    return whole ? whole : lk_model_trained_on(model, base_name(name));
+    return whole ? whole : lk_model_trained_on(model, eval_person_name(name));
 }
 
 /* "001" and "s1" are folders in many sets, and of other people in each. */
@@ -33,16 +32,19 @@ static bool tells_who(const char *name) {
  * nothing. */
 static size_t find_trained(const lk_model *model, const eval_set *set, json_t *found) {
     size_t numbers = 0;
+    bool *shown = cli_alloc(set->names, sizeof *shown); /* some may have no photo left */
+    for (size_t i = 0; i < set->count; i++) shown[set->folder[i]] = true;
     for (size_t i = 0; i < set->names; i++)
-        if (trained_on(model, set->name[i]) == 1) {
-            if (!tells_who(base_name(set->name[i]))) {
+        if (shown[i] && trained_on(model, set->name[i]) == 1) {
+            if (!tells_who(eval_person_name(set->name[i]))) {
                 numbers++;
                 continue;
             }
-            json_t *name = cli_json_text(base_name(set->name[i]));
+            json_t *name = cli_json_text(eval_person_name(set->name[i]));
             json_object_set_new(found, json_string_value(name), json_true());
             json_decref(name);
         }
+    free(shown);
     return numbers;
 }
 
@@ -70,19 +72,20 @@ static void say_trained(const eval_model *m, bool refused) {
 int eval_people_check(eval_run *r) {
     const eval_options *o = r->options;
     int code = CLI_OK;
-    for (size_t i = 0; i < o->model_count; i++) {
+    for (size_t i = 0; i < r->model_count; i++) {
         eval_model *m = &r->models[i];
+        bool told = m->damage_text; /* of the same model without damage */
         if (lk_model_trained_on(m->model, "") < 0) continue;
         m->trained = json_object();
         size_t numbers = find_trained(m->model, &r->verify, m->trained);
         size_t more = find_trained(m->model, &r->closed, m->trained);
         if (more > numbers) numbers = more; /* often one folder for both */
-        if (numbers)
+        if (numbers && !told)
             cli_say("%s: %zu people here have the names of people it was trained on, but names like 001 tell "
                     "nobody apart: taken for others",
                     m->path, numbers);
         if (json_object_size(m->trained) == 0) continue;
-        say_trained(m, !o->trained_people_ok);
+        if (!told) say_trained(m, !o->trained_people_ok);
         if (!o->trained_people_ok) code = CLI_INPUT;
     }
     return code;
@@ -214,7 +217,7 @@ static void place_people(const reader *r, const eval_set *set, eval_groups *out)
     out->of_name = cli_alloc(set->names, sizeof *out->of_name);
     for (size_t i = 0; i < set->names; i++) {
         const entry *e = find_person(r, set->name[i]);
-        if (!e) e = find_person(r, base_name(set->name[i]));
+        if (!e) e = find_person(r, eval_person_name(set->name[i]));
         out->of_name[i] = e ? (int)e->group_number : LK_NO_GROUP;
         if (e) met[e - r->entries] = true;
     }

@@ -10,6 +10,7 @@
 /* Somebody asks for a photo, and is told in *slot where it is in the run's. */
 typedef struct wish {
     cli_photo photo;
+    bool spared;
     const char *label;
     size_t *slot;
 } wish;
@@ -17,13 +18,14 @@ typedef struct wish {
 static int wish_compare(const void *a, const void *b) {
     const wish *x = a, *y = b;
     int order = strcmp(x->photo.path, y->photo.path);
-    return order ? order : memcmp(&x->photo.crop, &y->photo.crop, sizeof x->photo.crop);
+    if (order == 0) order = memcmp(&x->photo.crop, &y->photo.crop, sizeof x->photo.crop);
+    return order ? order : x->spared - y->spared;
 }
 
 static int folder_open(const cli_sources *sources, size_t limit, eval_folder *out, cli_bad *bad) {
     lk_error err = {0};
     if (!sources->count) return CLI_OK;
-    if (lk_dataset_open(sources->items, 1, &out->dataset, &err) != LK_OK) return cli_fail(&err);
+    if (lk_dataset_open(sources->items, sources->count, &out->dataset, &err) != LK_OK) return cli_fail(&err);
     cli_dataset_skipped(out->dataset, bad);
     out->people = lk_dataset_people(out->dataset);
     if (limit && limit < out->people) out->people = limit;
@@ -35,18 +37,33 @@ static int folder_open(const cli_sources *sources, size_t limit, eval_folder *ou
 
 static size_t wish_for_pairs(eval_run *r, wish *wishes) {
     const lk_source *root = r->options->root.items;
-    for (size_t i = 0; i < r->verify.count; i++)
-        wishes[i] = (wish){{r->joined[i], root->crop}, r->pairs.photos[i], &r->verify.photo[i]};
+    size_t photos = r->pairs.photo_count;
+    for (size_t i = 0; i < r->verify.count; i++) {
+        size_t at = r->verify.photo[i], photo = at % photos; /* second photos may be listed apart */
+        wishes[i] = (wish){.photo = {.path = r->joined[photo], .crop = root->crop},
+                           .spared = r->options->damage_second && at < photos,
+                           .label = r->pairs.photos[photo],
+                           .slot = &r->verify.photo[i]};
+    }
     return r->verify.count;
+}
+
+/* As named under its own folder, of several. */
+static const char *label_of(const cli_sources *sources, const char *path) {
+    for (size_t i = 0; i < sources->count; i++) {
+        size_t length = strlen(sources->items[i].path);
+        if (strncmp(path, sources->items[i].path, length) == 0 && path[length]) return path + length + 1;
+    }
+    return path;
 }
 
 static size_t wish_for_folder(const eval_folder *folder, const cli_sources *source, eval_set *set,
                               wish *wishes) {
     for (size_t i = 0; i < set->count; i++) {
         const char *path = lk_dataset_photo_path(folder->dataset, i);
-        wishes[i] = (wish){{path, lk_dataset_photo_crop(folder->dataset, i)},
-                           path + strlen(source->items[0].path) + 1,
-                           &set->photo[i]};
+        wishes[i] = (wish){.photo = {.path = path, .crop = lk_dataset_photo_crop(folder->dataset, i)},
+                           .label = label_of(source, path),
+                           .slot = &set->photo[i]};
     }
     return set->count;
 }
@@ -64,9 +81,11 @@ static void gather(eval_run *r) {
     qsort(wishes, total, sizeof *wishes, wish_compare);
     r->photos = cli_alloc(total, sizeof *r->photos);
     r->label = cli_alloc(total, sizeof *r->label);
+    r->spared = cli_alloc(total, sizeof *r->spared);
     for (size_t i = 0; i < total; i++) {
         if (i == 0 || wish_compare(&wishes[i - 1], &wishes[i]) != 0) {
             r->label[r->count] = wishes[i].label;
+            r->spared[r->count] = wishes[i].spared;
             r->photos[r->count++] = wishes[i].photo;
         }
         *wishes[i].slot = r->count - 1;
@@ -82,7 +101,7 @@ int eval_photos_open(eval_run *r, cli_bad *bad) {
         r->joined = cli_alloc(r->pairs.photo_count, sizeof *r->joined);
         for (size_t i = 0; i < r->pairs.photo_count; i++)
             r->joined[i] = cli_format("%s/%s", o->root.items[0].path, r->pairs.photos[i]);
-        eval_set_of_pairs(&r->pairs, &r->verify);
+        eval_set_of_pairs(&r->pairs, o->damage_second, &r->verify);
     }
     int code = folder_open(&o->all_pairs, o->limit_people, &r->all_pairs, bad);
     if (code == CLI_OK) code = folder_open(&o->identify, o->limit_people, &r->identify, bad);
@@ -122,13 +141,16 @@ static lk_status on_faces(void *context, size_t at, const cli_faces *faces, lk_e
         return LK_OK;
     }
     memcpy(of->model->vectors + photo * dim, faces->vectors, dim * sizeof *faces->vectors);
+    of->model->lengths[photo] = faces->lengths[0];
+    of->model->quality[photo] = faces->quality[0];
     of->model->looked += faces->looked;
     of->model->faceless += faces->looked && faces->whole;
+    if (of->model->damage_text) return LK_OK; /* what follows is of photos as they are */
     if (faces->looked && faces->whole) r->quality[photo] = 0;
     if (faces->whole) return LK_OK;
     const lk_face *face = &faces->face[faces->number[0]];
     r->quality[photo] = face->quality;
-    r->box[photo] = cli_face_square(face, 1);
+    r->box[photo] = lk_face_square(face, 1);
     return LK_OK;
 }
 
@@ -137,6 +159,7 @@ static embedding_of embedding_of_new(eval_run *r, eval_model *m) {
     for (size_t i = 0; i < r->count; i++) {
         if (!r->usable[i]) continue;
         of.photos[of.count] = r->photos[i];
+        if (!r->spared[i]) of.photos[of.count].damage = m->damage;
         of.number[of.count++] = i;
     }
     return of;
@@ -145,6 +168,8 @@ static embedding_of embedding_of_new(eval_run *r, eval_model *m) {
 static lk_status embed_by(eval_run *r, eval_model *m, cli_bad *bad, lk_error *err) {
     embedding_of of = embedding_of_new(r, m);
     m->vectors = cli_alloc(r->count * (size_t)lk_model_dim(m->model), sizeof *m->vectors);
+    m->lengths = cli_alloc(r->count, sizeof *m->lengths);
+    m->quality = cli_alloc(r->count, sizeof *m->quality);
     cli_embedding embedding = {.model = m->model,
                                .compute = &r->options->compute,
                                .look = &r->options->look,
@@ -168,8 +193,8 @@ int eval_photos_embed(eval_run *r, cli_bad *bad) {
     const eval_options *o = r->options;
     lk_status status = LK_OK;
     lk_error err = {0};
-    for (size_t i = 0; i < o->model_count && status == LK_OK; i++) {
-        if (o->model_count > 1) cli_say("%s", r->models[i].name);
+    for (size_t i = 0; i < r->model_count && status == LK_OK; i++) {
+        if (r->model_count > 1) cli_say("%s", r->models[i].name);
         status = embed_by(r, &r->models[i], bad, &err);
     }
     if (status != LK_OK) return cli_fail(&err);
@@ -186,6 +211,7 @@ void eval_photos_free(eval_run *r) {
     free(r->joined);
     free(r->photos);
     free(r->label);
+    free(r->spared);
     free(r->usable);
     free(r->quality);
     free(r->box);

@@ -25,9 +25,9 @@ static char *folder_of(const char *photo) {
 }
 
 static void name_folders(const lk_pairs *pairs, eval_set *set) {
-    size_t n = pairs->photo_count;
+    size_t n = set->count;
     named *all = cli_alloc(n, sizeof *all);
-    for (size_t i = 0; i < n; i++) all[i] = (named){folder_of(pairs->photos[i]), i};
+    for (size_t i = 0; i < n; i++) all[i] = (named){folder_of(pairs->photos[i % pairs->photo_count]), i};
     qsort(all, n, sizeof *all, named_compare);
     set->name = cli_alloc(n, sizeof *set->name);
     for (size_t i = 0; i < n; i++) {
@@ -67,13 +67,24 @@ static void set_new(eval_set *set, size_t count) {
                       .person = cli_alloc(count, sizeof *set->person)};
 }
 
-void eval_set_of_pairs(const lk_pairs *pairs, eval_set *out) {
-    set_new(out, pairs->photo_count);
+/* Photos that are in no pair, as first or second photos say, are dropped. */
+static void keep_used(eval_set *set) {
+    bool *used = cli_alloc(set->count, sizeof *used);
+    for (size_t i = 0; i < set->pair_count; i++) used[set->pairs[i].a] = used[set->pairs[i].b] = true;
+    for (size_t i = 0; i < set->count; i++) set->photo[i] = i;
+    eval_set_keep(set, used);
+    free(used);
+}
+
+void eval_set_of_pairs(const lk_pairs *pairs, bool apart, eval_set *out) {
+    set_new(out, (apart ? 2 : 1) * pairs->photo_count);
     name_folders(pairs, out);
     join_people(pairs, out);
     out->pair_count = pairs->count;
     out->pairs = cli_alloc(pairs->count, sizeof *out->pairs);
     memcpy(out->pairs, pairs->items, pairs->count * sizeof *out->pairs);
+    for (size_t i = 0; apart && i < pairs->count; i++) out->pairs[i].b += pairs->photo_count;
+    keep_used(out);
 }
 
 void eval_set_of_folder(const eval_folder *folder, eval_set *out) {

@@ -91,6 +91,32 @@ static void verification_rows(cli_table *table, json_t *const *figures, size_t c
         cli_table_cell(table, "%.3f", number(json_object_get(figures[i], "calibration"), "cllr"));
 }
 
+static const json_t *calibrated_of(const json_t *figures, size_t set) {
+    return json_object_get(
+        json_object_get(json_array_get(json_object_get(figures, "open_set"), set), "calibrated"), "1e-2");
+}
+
+static bool any_calibrated(json_t *const *figures, size_t count, size_t set) {
+    for (size_t i = 0; i < count; i++)
+        if (json_is_object(calibrated_of(figures[i], set))) return true;
+    return false;
+}
+
+/* What the threshold for FPIR 1e-2 does that the model itself says. */
+static void calibrated_row(cli_table *table, json_t *const *figures, size_t count, size_t set,
+                           double people) {
+    cli_table_cell(table, "  at the model's threshold, %.0f", people);
+    for (size_t i = 0; i < count; i++) {
+        const json_t *c = calibrated_of(figures[i], set);
+        add_text(table,
+                 json_is_object(c)
+                     ? cli_format("FNIR %.2f %%, FPIR %.2f %%%s", 100 * number(c, "fnir"),
+                                  100 * number(c, "fpir"),
+                                  json_is_true(json_object_get(c, "extrapolated")) ? " (extrapolated)" : "")
+                     : cli_format("not calibrated"));
+    }
+}
+
 static void identification_rows(cli_table *table, json_t *const *figures, size_t count) {
     cli_table_cell(table, "people");
     for (size_t i = 0; i < count; i++)
@@ -107,6 +133,8 @@ static void identification_rows(cli_table *table, json_t *const *figures, size_t
             char *text = share_text(json_object_get(same, "fnir_at_fpir"), "1e-2", "none");
             add_text(table, text ? text : cli_format("too few strangers to say"));
         }
+        if (any_calibrated(figures, count, n))
+            calibrated_row(table, figures, count, n, number(set, "people"));
     }
 }
 

@@ -120,23 +120,6 @@ size_t cli_face_central(const lk_face *faces, size_t count, int width, int heigh
     return best;
 }
 
-lk_crop cli_face_square(const lk_face *face, double room) {
-    double side = room * fmax((double)face->width, (double)face->height);
-    /* Boxes are in coordinates of pixel centres, crops begin at a pixel's corner. */
-    return (lk_crop){.x = (double)face->x + 0.5 + ((double)face->width - side) / 2,
-                     .y = (double)face->y + 0.5 + ((double)face->height - side) / 2,
-                     .width = side,
-                     .height = side};
-}
-
-lk_status cli_face_cut(const lk_model *model, const lk_image *photo, const lk_face *face, lk_image **out,
-                       lk_error *err) {
-    static const double box_room = 1.2; /* for models of photos that are not aligned */
-    int width = lk_model_input_width(model), height = lk_model_input_height(model);
-    if (lk_model_aligned(model)) return lk_model_align(model, photo, face->point, out, err);
-    return lk_image_crop(photo, cli_face_square(face, box_room), width, height, out, err);
-}
-
 /* A tenth of a pixel is more than a detector knows. */
 static json_t *pixels(double value) {
     return cli_json_real(round(10 * value) / 10);

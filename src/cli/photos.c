@@ -34,10 +34,10 @@ typedef struct run {
 typedef struct outcome {
     lk_status status;
     lk_error why;
-    cli_faces faces; /* its arrays are the three below */
+    cli_faces faces; /* its arrays are the five below */
     lk_face *found;
     size_t *number;
-    float *vectors;
+    float *vectors, *lengths, *quality;
 } outcome;
 
 typedef struct piece {
@@ -51,6 +51,8 @@ static void piece_drop(void *result) {
         free(p->photo[i].found);
         free(p->photo[i].number);
         free(p->photo[i].vectors);
+        free(p->photo[i].lengths);
+        free(p->photo[i].quality);
     }
     free(p);
 }
@@ -89,6 +91,45 @@ static size_t pick(const cli_embedding *e, const outcome *o, int width, int heig
     return found > 0;
 }
 
+/* ---- damage --------------------------------------------------------------------------------------- */
+
+static void replace(lk_image **image, lk_image *by) {
+    lk_image_free(*image);
+    *image = by;
+}
+
+/* Of the photo, whatever is found in it afterwards. */
+static lk_status photo_damage(const run *r, int worker, size_t photo, lk_image **image, lk_error *err) {
+    const lk_damage *damage = &r->e->photos[photo].damage;
+    lk_face *faces = NULL;
+    lk_image *worse = NULL;
+    size_t count = 0;
+    lk_status status = LK_OK;
+    if (damage->kind == LK_DAMAGE_NONE || damage->kind == LK_DAMAGE_PIXELS) return LK_OK;
+    if (r->plans[photo].find) status = cli_finder_find(r->finder, worker, *image, &faces, &count, err);
+    if (status == LK_OK) {
+        const lk_face *face =
+            count ? &faces[cli_face_central(faces, count, lk_image_width(*image), lk_image_height(*image))]
+                  : NULL;
+        status = lk_damage_photo(damage, *image, face, &worse, err);
+    }
+    if (status == LK_OK) replace(image, worse);
+    free(faces);
+    return status;
+}
+
+/* Of a face that was cut out. */
+static lk_status crop_damage(const run *r, size_t photo, lk_image **crop, lk_error *err) {
+    const lk_damage *damage = &r->e->photos[photo].damage;
+    lk_image *worse = NULL;
+    if (damage->kind != LK_DAMAGE_PIXELS) return LK_OK;
+    lk_status status = lk_damage_photo(damage, *crop, NULL, &worse, err);
+    if (status == LK_OK) replace(crop, worse);
+    return status;
+}
+
+/* ---- one photo ------------------------------------------------------------------------------------ */
+
 /* Fills the outcome but for its vectors; crops (count) of what is to be embedded, to be freed. */
 static lk_status photo_crops(const run *r, int worker, size_t photo, const lk_image *image, outcome *o,
                              lk_image ***crops) {
@@ -106,13 +147,17 @@ static lk_status photo_crops(const run *r, int worker, size_t photo, const lk_im
     o->faces.whole = !what->find || (r->e->pick == CLI_PICK_CENTRAL && o->faces.found == 0);
     if (o->faces.whole) count = 1;
     *crops = cli_alloc(count, sizeof **crops);
-    if (o->faces.whole) return crop_whole(r, image, path, what, *crops, &o->why);
+    if (o->faces.whole) {
+        status = crop_whole(r, image, path, what, *crops, &o->why);
+        return status == LK_OK ? crop_damage(r, photo, *crops, &o->why) : status;
+    }
     o->number = cli_alloc(count, sizeof *o->number);
     o->faces.number = o->number;
     for (size_t i = 0; i < count && status == LK_OK; i++) {
-        status = cli_face_cut(r->e->model, image, &o->found[first + i], *crops + i, &o->why);
+        status = lk_face_cut(r->e->model, image, &o->found[first + i], *crops + i, &o->why);
         o->number[i] = first + i;
         o->faces.count += status == LK_OK; /* here: crops made, to be freed on failure too */
+        if (status == LK_OK) status = crop_damage(r, photo, *crops + i, &o->why);
     }
     return status;
 }
@@ -121,9 +166,25 @@ static void photo_work(const run *r, int worker, size_t photo, outcome *o, lk_im
     lk_image *image = NULL;
     o->status = lk_image_load(r->e->photos[photo].path, &image, &o->why);
     if (r->e->seen) r->e->seen(r->e->context, photo, image, &o->why);
+    if (o->status == LK_OK) o->status = photo_damage(r, worker, photo, &image, &o->why);
     if (o->status == LK_OK) o->status = photo_crops(r, worker, photo, image, o, crops);
     if (o->status == LK_OK && o->faces.whole) o->faces.count = 1;
     lk_image_free(image);
+}
+
+static void take_vectors(const run *r, outcome *o, const float *vectors, const float *lengths) {
+    size_t count = o->faces.count, size = count * (size_t)r->dim;
+    const lk_calibration *calibration = lk_model_calibration(r->e->model);
+    o->vectors = cli_alloc(size, sizeof *vectors);
+    o->lengths = cli_alloc(count, sizeof *lengths);
+    o->quality = cli_alloc(count, sizeof *lengths);
+    memcpy(o->vectors, vectors, size * sizeof *vectors);
+    memcpy(o->lengths, lengths, count * sizeof *lengths);
+    for (size_t i = 0; i < count; i++)
+        o->quality[i] = calibration ? (float)lk_calibration_quality(calibration, (double)lengths[i]) : NAN;
+    o->faces.vectors = o->vectors;
+    o->faces.lengths = o->lengths;
+    o->faces.quality = o->quality;
 }
 
 /* The crops of all photos of a piece go through the net as one. */
@@ -134,25 +195,24 @@ static void piece_embed(const run *r, int worker, piece *p, lk_image **const *cr
     if (total == 0) return;
     const lk_image **all = cli_alloc(total, sizeof *all);
     float *vectors = cli_alloc(total * (size_t)r->dim, sizeof *vectors);
+    float *lengths = cli_alloc(total, sizeof *lengths);
     for (size_t i = 0; i < p->count; i++)
         for (size_t k = 0; p->photo[i].status == LK_OK && k < p->photo[i].faces.count; k++)
             all[at++] = crops[i][k];
     lk_error why = {0};
-    lk_status status =
-        lk_embedder_embed(r->embedders[worker], all, total, &(lk_crop){.centre = 1}, vectors, &why);
+    lk_status status = lk_embedder_embed_lengths(r->embedders[worker], all, total, &(lk_crop){.centre = 1},
+                                                 vectors, lengths, &why);
     at = 0;
     for (size_t i = 0; i < p->count; i++) {
         outcome *o = &p->photo[i];
         if (o->status != LK_OK) continue;
-        size_t size = o->faces.count * (size_t)r->dim;
-        o->vectors = cli_alloc(size, sizeof *vectors);
-        memcpy(o->vectors, vectors + at, size * sizeof *vectors);
-        o->faces.vectors = o->vectors;
-        at += size;
+        take_vectors(r, o, vectors + at * (size_t)r->dim, lengths + at);
+        at += o->faces.count;
         if (status == LK_OK) continue;
         o->status = status;
         o->why = why;
     }
+    free(lengths);
     free(vectors);
     free(all);
 }
@@ -181,7 +241,10 @@ static lk_status photo_done(const run *r, size_t photo, const outcome *o, lk_err
         if (err) *err = o->why;
         return o->status;
     }
-    cli_bad_add(e->bad, e->photos[photo].path, &o->why);
+    if (o->why.status == LK_EMPTY) /* damage that needs one */
+        cli_bad_say(e->bad, CLI_NO_FACE, e->photos[photo].path, "%s", o->why.message);
+    else
+        cli_bad_add(e->bad, e->photos[photo].path, &o->why);
     return e->fn(e->context, photo, NULL, err);
 }
 

@@ -124,16 +124,21 @@ static scores collect(const draw *d, scores *all) {
 
 /* ---- figures -------------------------------------------------------------------------------------- */
 
-static size_t count_above(const float *falling_scores, size_t count, float score) {
+/* How many of falling scores reach the threshold. */
+static size_t count_from(const float *falling_scores, size_t count, double threshold) {
     size_t low = 0, high = count;
     while (low < high) {
         size_t middle = low + (high - low) / 2;
-        if (falling_scores[middle] > score)
+        if ((double)falling_scores[middle] >= threshold)
             low = middle + 1;
         else
             high = middle;
     }
     return low;
+}
+
+static size_t count_above(const float *falling_scores, size_t count, float score) {
+    return count_from(falling_scores, count, lk__just_above(score));
 }
 
 /* The lowest FNIR over all thresholds with FPIR at most 1 / inverse; *threshold is the lowest score that
@@ -207,7 +212,7 @@ static lk_interval spread(double *fnir, int repeats) {
 /* What a call needs, in one place so that one function ends it. */
 typedef struct plan {
     lk__people all;
-    size_t *eligible, eligible_count; /* people of 2 photos and more */
+    size_t *eligible, able; /* everybody; the first so many have 2 photos and more */
     draw draw;
     scores scores;
     double *fnir; /* (LK_FPIR_COUNT, repeats) */
@@ -250,10 +255,13 @@ static lk_status plan_make(const lk_trial *trial, size_t people, int repeats, pl
     for (size_t i = 0; i < n; i++)
         lk__vector_put(d->rows, i, trial->vectors + i * (size_t)trial->dim, trial->dim);
     for (size_t i = 0; i < p->all.count; i++)
-        if (lk__people_photos(&p->all, i) >= 2) p->eligible[p->eligible_count++] = i;
-    if (p->eligible_count < people)
-        return lk__fail(err, LK_EMPTY, "%zu people have 2 photos or more; %zu were to be enrolled",
-                        p->eligible_count, people);
+        if (lk__people_photos(&p->all, i) >= 2) p->eligible[p->able++] = i;
+    size_t others = p->able;
+    for (size_t i = 0; i < p->all.count; i++)
+        if (lk__people_photos(&p->all, i) < 2) p->eligible[others++] = i;
+    if (p->able == 0) return lk__fail(err, LK_EMPTY, "nobody has 2 photos, one to enrol and one to look for");
+    if (people > p->all.count)
+        return lk__fail(err, LK_EMPTY, "%zu people; %zu were to be enrolled", p->all.count, people);
     if (p->all.count == people)
         return lk__fail(err, LK_EMPTY, "all %zu people would be enrolled and nobody a stranger; enrol fewer",
                         people);
@@ -267,9 +275,9 @@ lk_status lk_open_set_measure(const lk_trial *trial, size_t people, size_t enrol
     bool enough[LK_FPIR_COUNT] = {true, true, true};
     lk_status status = plan_make(trial, people, repeats, &p, err);
     for (int r = 0; r < repeats && status == LK_OK; r++) {
-        lk__roles_draw(&p.all, p.eligible, p.eligible_count, people, enrolled, seed, (uint64_t)r,
-                       p.draw.role);
+        lk__roles_draw(&p.all, p.eligible, p.able, people, enrolled, seed, (uint64_t)r, p.draw.role);
         enrol(&p.draw, people);
+        if (p.draw.gallery_rows > o.photos) o.photos = p.draw.gallery_rows;
         lk__parallel(search_part, &p.draw);
         scores own = collect(&p.draw, &p.scores);
         for (int level = 0; level < LK_FPIR_COUNT; level++) {
@@ -291,13 +299,25 @@ lk_status lk_open_set_measure(const lk_trial *trial, size_t people, size_t enrol
         o.fnir_at_fpir[level] = fnir_at(&p.scores, FPIR_INVERSE[level], &o.threshold_at_fpir[level]);
         o.fnir_interval[level] = spread(p.fnir + level * repeats, repeats);
     }
-    if (status == LK_OK) *out = o;
+    if (status == LK_OK) {
+        o.mated_score = p.scores.mated;
+        o.stranger_score = p.scores.strangers;
+        p.scores = (scores){0};
+        *out = o;
+    }
     plan_free(&p);
     return status;
+}
+
+void lk_open_set_at(const lk_open_set *o, double threshold, double *fpir, double *fnir) {
+    *fpir = (double)count_from(o->stranger_score, o->strangers, threshold) / (double)o->strangers;
+    *fnir = 1 - (double)count_from(o->mated_score, o->mated, threshold) / (double)o->mated;
 }
 
 void lk_open_set_free(lk_open_set *open_set) {
     if (!open_set) return;
     free(open_set->points);
+    free(open_set->mated_score);
+    free(open_set->stranger_score);
     *open_set = (lk_open_set){0};
 }

@@ -71,15 +71,17 @@ void lk__draw(size_t *items, size_t n, size_t k, lk__random *random) {
 }
 
 static size_t enrolled_of(size_t photos, size_t asked) {
+    if (photos == 1) return 1; /* no probe, but there to be mistaken for */
     if (asked == 0) return photos / 2;
     return asked < photos ? asked : photos - 1;
 }
 
-void lk__roles_draw(lk__people *all, size_t *eligible, size_t eligible_count, size_t people, size_t enrolled,
+void lk__roles_draw(lk__people *all, size_t *eligible, size_t able, size_t people, size_t enrolled,
                     uint64_t seed, uint64_t r, lk__role *role) {
     lk__random random = lk__random_stream(seed, 0x6f70656e, r, 0);
     for (size_t i = 0; i < all->first[all->count]; i++) role[i] = (lk__role){LK__STRANGER, false};
-    lk__draw(eligible, eligible_count, people, &random);
+    lk__draw(eligible, able, people < able ? people : able, &random);
+    if (people > able) lk__draw(eligible + able, all->count - able, people - able, &random);
     for (size_t i = 0; i < people; i++) {
         size_t n = lk__people_photos(all, eligible[i]), *photo = all->photo + all->first[eligible[i]];
         size_t k = enrolled_of(n, enrolled);

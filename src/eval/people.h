@@ -19,14 +19,15 @@ static inline size_t lk__people_photos(const lk__people *people, size_t i) {
     return people->first[i + 1] - people->first[i];
 }
 
-/* The open set's draw number r: `people` of the eligible (2 photos and more), and of each `enrolled` photos
- * (0: half); at least one stays a probe. Both lists are shuffled, so draws depend on those before. */
+/* The open set's draw number r: `people` of the eligible, and of each `enrolled` photos (0: half); at least
+ * one stays a probe. Eligible is everybody, the first `able` of 2 photos and more; others only fill up. Both
+ * lists are shuffled, so draws depend on those before. */
 #define LK__STRANGER SIZE_MAX
 typedef struct lk__role {
     size_t person; /* 0 .. people - 1, in the order drawn, or LK__STRANGER */
     bool enrolled;
 } lk__role;
-void lk__roles_draw(lk__people *all, size_t *eligible, size_t eligible_count, size_t people, size_t enrolled,
+void lk__roles_draw(lk__people *all, size_t *eligible, size_t able, size_t people, size_t enrolled,
                     uint64_t seed, uint64_t r, lk__role *role /* (photos) */);
 /* The photos of person i to enrol, one after another, are the first k from now on. */
 void lk__order_draw(lk__people *all, size_t i, size_t k, uint64_t seed);

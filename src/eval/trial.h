@@ -8,8 +8,11 @@
  *   roc.c           the ROC
  *   verification.c  figures of a set of pairs
  *   replicates.c    the same figures of each drawn set
+ *   calibration.c   what a model is given to say with a cosine: likelihood ratios, thresholds, the tail
  *   logistic.c      the sigmoid that turns cosines into probabilities
- *   compare.c calibration.c groups.c reject.c mistakes.c    one question each
+ *   doubt.c         likelihood ratios where some labels are wrong
+ *   trust.c         quality of vectors by their length
+ *   compare.c reliability.c groups.c reject.c mistakes.c    one question each
  *
  *   lk_trial -> lk__trial -> lk__sorted -> figures
  *                         -> lk__draws_count -> intervals
@@ -188,6 +191,17 @@ typedef struct lk__sigmoid {
 enum { LK__NO_FOLD = -1 };
 lk_status lk__logistic_fit(const lk__sorted *sorted, int left_out, const lk__sigmoid *near, lk__sigmoid *out,
                            lk_error *err);
+
+/* LR = doubt + (1 - doubt) exp(slope cosine + intercept): how much likelier a score is of one person
+ * (doubt.c).
+ */
+typedef struct lk__doubtful {
+    double slope, intercept, doubt;
+} lk__doubtful;
+lk_status lk__doubt_fit(const lk__sorted *sorted, lk__doubtful *out, lk_error *err);
+
+/* Quality by length (photos), into the calibration's knots; none where too few photos can say (trust.c). */
+lk_status lk__trust_fit(const lk_trial *trial, const float *length, lk_calibration *c, lk_error *err);
 
 /* ---- figures of drawn sets (replicates.c) -------------------------------------------------------- */
 

@@ -64,3 +64,20 @@ lk_status lk_image_align(const lk_image *photo, const lk_point points[LK_FACE_PO
     lk_status status = lk__align_map(points, room, width, height, map, err);
     return status == LK_OK ? lk__image_warp(photo, map, width, height, out, err) : status;
 }
+
+lk_crop lk_face_square(const lk_face *face, double room) {
+    double side = room * fmax((double)face->width, (double)face->height);
+    /* Boxes are in coordinates of pixel centres, crops begin at a pixel's corner. */
+    return (lk_crop){.x = (double)face->x + 0.5 + ((double)face->width - side) / 2,
+                     .y = (double)face->y + 0.5 + ((double)face->height - side) / 2,
+                     .width = side,
+                     .height = side};
+}
+
+lk_status lk_face_cut(const lk_model *model, const lk_image *photo, const lk_face *face, lk_image **out,
+                      lk_error *err) {
+    static const double box_room = 1.2; /* for models of photos that are not aligned */
+    int width = lk_model_input_width(model), height = lk_model_input_height(model);
+    if (lk_model_aligned(model)) return lk_model_align(model, photo, face->point, out, err);
+    return lk_image_crop(photo, lk_face_square(face, box_room), width, height, out, err);
+}

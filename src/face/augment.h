@@ -15,6 +15,13 @@ static inline uint8_t lk__to_byte(float value) {
     return (uint8_t)(value < 0 ? 0 : value > 255 ? 255 : value + 0.5f);
 }
 
+/* Is a place on sunglasses? Two rounded boxes (rx, ry), `apart` from the middle (0, 0), and a bridge. */
+static inline bool lk__on_glasses(double x, double y, double apart, double rx, double ry) {
+    double dx = ((x < 0 ? -x : x) - apart) / rx, dy = y / ry;
+    bool lens = dx * dx * dx * dx + dy * dy * dy * dy < 1, bridge = dx < 0 && dy > -0.7 && dy < -0.3;
+    return lens || bridge;
+}
+
 /* map := map after "turn, scale, shear, move and perhaps flip the output picture about its centre" (see
  * lk__crop_map).
  */

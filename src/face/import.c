@@ -26,15 +26,16 @@ static const char *const convolutions[] = {
     BLOCK("conv128_down"), BLOCK("conv128_1"), BLOCK("conv128_2"),       BLOCK("conv256_down"),
     BLOCK("conv256_1"),    BLOCK("conv256_2"), BLOCK("conv256_down_out")};
 
+static const char SOURCE[] =
+    "dlib's face recognition ResNet (Davis King, 2017), from face_recognition_model of npm's "
+    "@vladmandic/face-api";
+
 /* Of the pixels that it takes: (value - mean) / 255, red, green, blue. */
 static const double MEAN[] = {122.782, 117.001, 104.298};
 
 /* What suits it best here, in accuracy on the validation people of models/face-small.holdout.txt: how much of
  * the photo it sees, and from which cosine on two photos show one person. */
 static const char VIEW[] = "1.05 0.1";
-static const char SOURCE[] =
-    "dlib's face recognition ResNet (Davis King, 2017), from face_recognition_model of npm's "
-    "@vladmandic/face-api";
 static const double THRESHOLD = 0.9075;
 
 /* ---- arrays -------------------------------------------------------------------------------------- */

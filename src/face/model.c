@@ -80,7 +80,10 @@ static lk_status read_settings(lk_model *m, const char *path, lk_error *err) {
     m->crop = (lk_crop){.centre = 1};
     if (crop && lk_crop_parse(crop, &m->crop, &why) != LK_OK)
         return lk__fail(err, LK_FORMAT, "%s: metadata 'crop': %s", path, why.message);
-    return read_view(m, path, err);
+    const char *calibration = lk__tensors_meta(m->file, lk__calibration_key);
+    m->calibrated = calibration != NULL;
+    status = calibration ? lk__calibration_parse(calibration, path, &m->calibration, err) : LK_OK;
+    return status == LK_OK ? read_view(m, path, err) : status;
 }
 
 lk_status lk_model_open(const char *path, lk_model **out, lk_error *err) {

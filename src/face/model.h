@@ -23,6 +23,8 @@ struct lk_model {
     lk_crop crop;
     double room, down; /* of an aligned one: lk_model_align */
     char fingerprint[65];
+    bool calibrated;
+    lk_calibration calibration;
     lk__tensors *file; /* metadata strings; NULL for a model in the making */
 };
 
@@ -35,6 +37,10 @@ lk_status lk__model_write(const char *path, const char *net, const lk__weights *
 lk_status lk__detector_write(const char *path, const char *net, const lk__weights *weights,
                              const lk__points *points, const lk__meta *notes, size_t note_count,
                              lk_error *err);
+/* The calibration as metadata holds it (JSON, to be freed), and back (calibrated.c). FORMAT: damaged. */
+extern const char lk__calibration_key[];
+lk_status lk__calibration_text(const lk_calibration *calibration, char **out, lk_error *err);
+lk_status lk__calibration_parse(const char *text, const char *path, lk_calibration *out, lk_error *err);
 /* Text of a ready net for its name, else the text itself. */
 const char *lk__net_text_of(const char *name_or_text);
 
@@ -45,7 +51,8 @@ int lk__embedder_dim(const lk_embedder *embedder);
 /* Take the weights as they are now. */
 void lk__embedder_load(lk_embedder *embedder);
 /* Crops of the net's own size (height, width, 3) to vectors (count, dim), each averaged with its mirror
- * image's. */
-void lk__embedder_crops(lk_embedder *embedder, const lk_image *const *crops, size_t count, float *vectors);
+ * image's; and lengths (count), or NULL. */
+void lk__embedder_crops(lk_embedder *embedder, const lk_image *const *crops, size_t count, float *vectors,
+                        float *lengths);
 
 #endif

@@ -36,10 +36,8 @@ static void cover_eyes(lk_image *face, lk__random *random) {
     for (int c = 0; c < 3; c++) colour[c] = shade * lk__random_range(random, 0.5, 1);
     for (int y = 0; y < face->height; y++) {
         for (int x = 0; x < face->width; x++) {
-            double dx = (fabs(x - cx) - apart) / rx, dy = (y - cy) / ry;
-            bool lens = dx * dx * dx * dx + dy * dy * dy * dy < 1; /* a rounded box */
-            bool bridge = dx < 0 && fabs(dy + 0.5) < 0.2;
-            if (lens || bridge) cover(face->pixels + 3 * (y * face->width + x), colour, opacity);
+            if (lk__on_glasses(x - cx, y - cy, apart, rx, ry))
+                cover(face->pixels + 3 * (y * face->width + x), colour, opacity);
         }
     }
 }

@@ -491,16 +491,21 @@ static lk_status finish(trainer *t, lk_error *err) {
     snprintf(accuracy, sizeof accuracy, "%.4f", t->state.accuracy);
     snprintf(people, sizeof people, "%zu people, %zu photos; %zu people kept for validation, %zu excluded",
              t->people.people, t->people.photos, t->people.kept_count, t->people.excluded);
-    lk__meta notes[5 + LK__TRAINED_NOTES];
+    char *calibration;
+    status = lk__validation_calibrate(t->validation, o, &calibration, err);
+    if (status != LK_OK) return status;
+    lk__meta notes[6 + LK__TRAINED_NOTES];
     size_t n = 0; /* no times among them: the same run gives the same bytes */
     notes[n++] = (lk__meta){"options", t->described};
     notes[n++] = (lk__meta){"steps", steps};
     notes[n++] = (lk__meta){"data", people};
     if (isfinite(t->state.accuracy)) notes[n++] = (lk__meta){"validation_accuracy", accuracy};
+    if (calibration) notes[n++] = (lk__meta){lk__calibration_key, calibration};
     if (o->recipe) notes[n++] = (lk__meta){"recipe", o->recipe};
     n += lk__trained_notes(&t->trained, notes + n);
     status = lk__model_write(o->output, t->net_text, t->shown, t->state.threshold, o->crop, o->aligned, notes,
                              n, err);
+    free(calibration);
     if (status == LK_OK) unlink(t->checkpoint);
     return status;
 }

@@ -54,24 +54,49 @@ static void add_those_in(list *l, const lk__train_data *d, size_t least_photos) 
     for (size_t i = 0; i < d->kept_count; i++) add(l, lk_dataset_person_name(kept, d->kept[i]));
 }
 
+/* Sorted, each once, as hex digits. */
+static lk_status write_list(list *l, char **out, lk_error *err) {
+    size_t room = l->count * 2 * ID_BYTES + 1;
+    char *hex = malloc(room);
+    if (!hex) return lk__fail_memory(err, room, PEOPLE);
+    sort_once(l);
+    sodium_bin2hex(hex, room, (const unsigned char *)l->id, l->count * ID_BYTES);
+    *out = hex;
+    return LK_OK;
+}
+
 lk_status lk__trained_list(const lk__train_data *data, size_t least_photos, const lk_model *init,
                            const char *init_path, lk__trained *out, lk_error *err) {
     const char *earlier = init ? lk_model_metadata(init, PEOPLE) : NULL;
     size_t room = data->people + data->kept_count + (earlier ? strlen(earlier) / (2 * ID_BYTES) : 0) + 1;
     list l = {.id = calloc(room, sizeof *l.id)};
-    char *hex = malloc(room * 2 * ID_BYTES + 1);
-    lk_status status = l.id && hex ? LK_OK : lk__fail_memory(err, room * sizeof *l.id, PEOPLE);
+    char *hex = NULL;
+    lk_status status = l.id ? LK_OK : lk__fail_memory(err, room * sizeof *l.id, PEOPLE);
     if (status == LK_OK) add_those_in(&l, data, least_photos);
     if (status == LK_OK && earlier) status = add_those_of(&l, earlier, init_path, err);
+    if (status == LK_OK) status = write_list(&l, &hex, err);
     if (status == LK_OK) {
-        sort_once(&l);
-        sodium_bin2hex(hex, room * 2 * ID_BYTES + 1, (const unsigned char *)l.id, l.count * ID_BYTES);
         bool listed = l.count <= LISTED_MOST;
         *out = (lk__trained){listed ? hex : NULL, init && (!earlier || lk_model_metadata(init, PARTIAL))};
         if (listed) hex = NULL;
     }
     free(l.id);
     free(hex);
+    return status;
+}
+
+lk_status lk__trained_join(const lk_model *model, const char *const *names, size_t count, const char *path,
+                           char **out, lk_error *err) {
+    const char *earlier = lk_model_metadata(model, PEOPLE);
+    *out = NULL;
+    if (!earlier || count == 0) return LK_OK;
+    size_t room = strlen(earlier) / (2 * ID_BYTES) + count + 1;
+    list l = {.id = calloc(room, sizeof *l.id)};
+    lk_status status =
+        l.id ? add_those_of(&l, earlier, path, err) : lk__fail_memory(err, room * sizeof *l.id, PEOPLE);
+    for (size_t i = 0; i < count && status == LK_OK; i++) add(&l, names[i]);
+    if (status == LK_OK) status = write_list(&l, out, err);
+    free(l.id);
     return status;
 }
 

@@ -14,6 +14,10 @@ typedef struct lk__trained {
  * and those of `init` (NULL: none). FORMAT: what init says of its own people is damaged. */
 lk_status lk__trained_list(const lk__train_data *data, size_t least_photos, const lk_model *init,
                            const char *init_path, lk__trained *out, lk_error *err);
+/* Those of a model and some more, by the names of their folders, as its metadata would have them: to be
+ * freed; NULL in *out where the model does not tell. */
+lk_status lk__trained_join(const lk_model *model, const char *const *names, size_t count, const char *path,
+                           char **out, lk_error *err);
 void lk__trained_free(lk__trained *trained);
 
 enum { LK__TRAINED_NOTES = 2 };

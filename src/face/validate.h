@@ -19,4 +19,8 @@ lk_status lk__validation_measure(lk__validation *validation, lk_embedder *embedd
 /* The pairs as they were last measured, (count) each; 0 before that, and for NULL. */
 size_t lk__validation_scores(const lk__validation *validation, const float **cosine, const int **same);
 
+/* What options->calibrate makes of all their pairs, as metadata has it: to be freed; NULL in *out: none. */
+lk_status lk__validation_calibrate(const lk__validation *validation, const lk_train_options *options,
+                                   char **out, lk_error *err);
+
 #endif

@@ -19,9 +19,9 @@
  *
  * (Higham, Accuracy and Stability of Numerical Algorithms, 2002, 3.1; sum |x_i q_i| <= |x| |q|; the exponent
  * is at most 2056, so its square terms hide in the 8 for 7); products that underflow lose less than 2^-149
- * each. What lk__code_estimate, _reach and _limit themselves round is at most 6 u of numbers below 4: 1.5e-6.
- * ROUNDING covers both of the last. `error` and |e| are worked out in f64, where their own errors are below
- * 1e-9 of them, and rounded up by UP. */
+ * each. What estimates, lk__code_reach and lk__code_limit themselves round is at most 6 u of numbers below
+ * 4: 1.5e-6. ROUNDING covers both of the last. `error` and |e| are worked out in f64, where their own errors
+ * are below 1e-9 of them, and rounded up by UP. */
 #include "gallery/codes.h"
 
 #include <math.h>
@@ -78,7 +78,7 @@ static float choose_scale(const float *rows, size_t count, size_t stride, int di
             squares += x * x;
         }
     float deviation = sqrtf(squares / ((float)count * (float)dim)), best = most / 7, least = INFINITY;
-    for (float step = 0.35f; deviation > 0; step *= 1.5f) {
+    for (float step = 0.35f; deviation > 0; step *= step < 0.5f ? 1.1f : 1.5f) {
         float scale = fminf(step * deviation, most / 7);
         float rest = rest_of(rows, count, stride, dim, scale);
         if (rest >= least) break;
@@ -109,11 +109,16 @@ void lk__code_block(const float *rows, size_t count, size_t stride, int dim, uin
                     lk__code_bound *bound) {
     float scale = count > 0 ? choose_scale(rows, count, stride, dim) : 0;
     float per_scale = scale > 1e-30f ? 1 / scale : 1; /* else: rows of zeros */
-    double worst = 0;
+    double rest[LK__CODE_ROWS] = {0}, worst = 0;
     memset(block, 0x88, lk__code_bytes(lk__code_groups(dim)));
-    for (size_t r = 0; r < count; r++)
-        worst = fmax(worst, encode(rows + r * stride, dim, per_scale, block + 4 * r));
-    *bound = (lk__code_bound){per_scale, (float)(sqrt(worst) * UP)};
+    for (size_t r = 0; r < count; r++) {
+        rest[r] = sqrt(encode(rows + r * stride, dim, per_scale, block + 4 * r));
+        worst = fmax(worst, rest[r]);
+    }
+    bound->per_scale = per_scale;
+    bound->error = (float)(worst * UP);
+    for (size_t r = 0; r < LK__CODE_ROWS; r++)
+        bound->shares[r] = (uint8_t)(worst > 0 ? fmin(255, ceil(rest[r] / worst * 255)) : 0);
 }
 
 /* Whole numbers to the bytes; 0: a sum over codes might not fit into 16 bits (codes_avx2.c). */

@@ -39,9 +39,11 @@ static inline size_t lk__code_probe_bytes(size_t groups) {
     return groups * 8 + 8;
 }
 
-/* Of a block: row = codes / per_scale + a rest of norm at most `error`. */
+/* Of a block: row = codes / per_scale + a rest of norm at most `error`; of row r at most shares[r] / 255 of
+ * it. */
 typedef struct lk__code_bound {
     float per_scale, error;
+    uint8_t shares[LK__CODE_ROWS];
 } lk__code_bound;
 
 /* Of a probe: bytes / per_scale has norm at most `norm`; `slack` is what else there may be between the
@@ -56,18 +58,16 @@ void lk__code_block(const float *rows, size_t count, size_t stride, int dim, uin
 /* probe (dim): bytes is (lk__code_probe_bytes). */
 void lk__code_probe_make(const float *probe, int dim, int8_t *bytes, lk__code_probe *out);
 
-/* With `dot` = the integer product of a row's codes and a probe's bytes: dot.c's cosine lies within
- * lk__code_reach of lk__code_estimate. */
-static inline float lk__code_estimate(int32_t dot, lk__code_bound bound, lk__code_probe probe) {
-    return (float)dot / (bound.per_scale * probe.per_scale);
-}
-static inline float lk__code_reach(lk__code_bound bound, lk__code_probe probe) {
-    return bound.error * probe.norm + probe.slack;
+/* With `dot` = the whole product of a row's codes and a probe's bytes, dot.c's cosine lies within a reach of
+ * the estimate dot / scales, scales = per_scale of the block * per_scale of the probe. */
+static inline float lk__code_reach(float error, float norm, float slack) {
+    return error * norm + slack;
 }
 /* A row of which dot is not above this has a cosine below `floor`. */
-static inline int32_t lk__code_limit(float floor, lk__code_bound bound, lk__code_probe probe) {
-    float limit = (floor - lk__code_reach(bound, probe)) * (bound.per_scale * probe.per_scale);
-    limit = limit < -1e9f ? -1e9f : limit > 1e9f ? 1e9f : limit;
+static inline int32_t lk__code_limit(float floor, float reach, float scales) {
+    float limit = (floor - reach) * scales;
+    limit = limit < -1e9f ? -1e9f : limit;
+    limit = limit > 1e9f ? 1e9f : limit;
     return (int32_t)limit - 2; /* one for truncation towards zero, one for "not above" */
 }
 

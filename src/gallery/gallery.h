@@ -9,8 +9,11 @@
  *   check.c              is it sound? and a copy of it
  *   seal.c               encryption of vectors and crops
  *   name.c               what may be a name
- *   index.h, index.c     the copy of all vectors in memory, and the scan for the closest
+ *   index.h, index.c     the copy of all vectors in memory; rows.h has its inside
+ *   scan.c, top.c        the closest of them, exactly
+ *   codes.h, codes*.c    4 bits a number and what they may hide: the first pass
  *   dot.c                one probe against many rows, for each kind of processor
+ *   index_file.c         the copy as a file;  beside.c when that is read and written
  *   store.h, store.c     what a store must do, and which there are
  *   store_sqlite*.c      the store on SQLite
  *   store_pg*.c          the store on PostgreSQL
@@ -21,6 +24,7 @@
 
 #include "base/base.h"
 #include "gallery/index.h"
+#include "gallery/index_file.h"
 #include "gallery/store.h"
 
 #include <pthread.h>
@@ -47,7 +51,8 @@ struct lk_gallery {
 
     pthread_mutex_t follow; /* guards searching in the store, and what the index has seen of it */
     lk__index *index;       /* its own lock; never replaced */
-    lk__cursors seen;
+    lk__moment seen;
+    bool beside_tried, beside_damaged; /* the file beside the gallery */
 };
 
 /* Non-empty UTF-8 without control characters, at most `limit` bytes. */
@@ -81,6 +86,13 @@ lk_status lk__unseal(const lk_gallery *gallery, char kind, int64_t id, const voi
 /* check (LK__SEAL_CHECK): by which it is known whether a key is right. */
 void lk__seal_check_new(const uint8_t *key, uint8_t *check);
 bool lk__seal_check_fits(const uint8_t *key, const uint8_t *check);
+/* search.c: bring the index up to date; cheap when nothing happened. */
+lk_status lk__gallery_follow(lk_gallery *gallery, lk_error *err);
+
+/* beside.c */
+void lk__beside_load(lk_gallery *gallery);
+void lk__beside_save(lk_gallery *gallery);
+void lk__beside_erase(lk_gallery *gallery); /* what was removed; the lock may be held, follow not */
 
 /* gallery.c: the vector of a stored photo, checked before it is believed. FORMAT: damaged. */
 lk_status lk__gallery_vector(const lk_gallery *gallery, const lk__photo *photo, float *out, lk_error *err);

@@ -29,7 +29,8 @@ void lk__index_clear(lk__index *index);
 
 /* The k closest photos to each of n probes (n, dim), or the closest photo of each of the k closest people:
  * hits (n, k), best first, equal cosines by lower photo id; found (n): how many there are of each. Exactly
- * what a scan of all vectors gives, bit for bit (dot.c). */
+ * what a scan of all vectors gives, bit for bit (dot.c). MISMATCH: vectors in the file that the index was
+ * loaded from were overwritten, because they were removed and the index does not know yet, or are damaged. */
 lk_status lk__index_search(lk__index *index, const float *probes, size_t n, size_t k, bool people,
                            lk__hit *hits, size_t *found, lk_error *err);
 

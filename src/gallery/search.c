@@ -50,32 +50,35 @@ static lk_status on_added(void *context, const lk__photo *photo, lk_error *err) 
     return f->added_count == CHUNK ? flush_added(f, err) : LK_OK;
 }
 
+static void begin_anew(lk_gallery *g) {
+    lk__index_clear(g->index);
+    g->seen = (lk__moment){.cursors = {0, 0}};
+}
+
 static lk_status read_changes(lk_gallery *g, lk_error *err) {
     size_t bytes = CHUNK * (3 * sizeof(int64_t) + (size_t)g->info.dim * sizeof(float));
     int64_t *block = malloc(bytes);
     if (!block) return lk__fail_memory(err, bytes, g->path);
     follower f = {.g = g, .photos = block, .people = block + CHUNK, .removed = block + 2 * CHUNK};
     f.vectors = (float *)(block + 3 * CHUNK);
-    lk__moment to = {.cursors = g->seen};
-    lk_status status = g->store->ops->changes(g->store, g->seen, on_removed, on_added, &f, &to, err);
+    lk__moment to = g->seen;
+    lk_status status = g->store->ops->changes(g->store, g->seen.cursors, on_removed, on_added, &f, &to, err);
     if (status == LK_OK) status = flush_removed(&f, err);
     if (status == LK_OK) status = flush_added(&f, err);
     free(block);
     if (status == LK_OK)
-        g->seen = to.cursors;
-    else { /* parts of it are in: begin anew the next time */
-        lk__index_clear(g->index);
-        g->seen = (lk__cursors){0, 0};
-    }
+        g->seen = to;
+    else /* parts of it are in */
+        begin_anew(g);
     return status;
 }
 
-/* Bring the index up to date; cheap when nothing happened. */
-static lk_status follow(lk_gallery *g, lk_error *err) {
+lk_status lk__gallery_follow(lk_gallery *g, lk_error *err) {
     lk__cursors ends = {0, 0};
     pthread_mutex_lock(&g->follow);
+    if (g->seen.cursors.photo == 0) lk__beside_load(g);
     lk_status status = g->store->ops->ends(g->store, &ends, err);
-    if (status == LK_OK && (ends.photo > g->seen.photo || ends.removed > g->seen.removed))
+    if (status == LK_OK && (ends.photo > g->seen.cursors.photo || ends.removed > g->seen.cursors.removed))
         status = read_changes(g, err);
     pthread_mutex_unlock(&g->follow);
     return status;
@@ -84,7 +87,7 @@ static lk_status follow(lk_gallery *g, lk_error *err) {
 lk_status lk__gallery_check_index(lk_gallery *g, lk_error *err) {
     size_t people = 0, photos = 0;
     for (int tries = 0; tries < PATIENCE; tries++) { /* somebody may write between the two */
-        lk_status status = follow(g, err);
+        lk_status status = lk__gallery_follow(g, err);
         if (status != LK_OK) return status;
         pthread_mutex_lock(&g->lock);
         status = g->store->ops->counts(g->store, &people, &photos, err);
@@ -176,7 +179,7 @@ static lk_status attempt(lk_gallery *g, const float *probes, size_t count, size_
 static lk_status search_many(lk_gallery *g, const float *probes, size_t count, size_t k, bool people,
                              lk_matches *out, lk_error *err) {
     for (int tries = 0; tries < PATIENCE; tries++) {
-        lk_status status = follow(g, err);
+        lk_status status = lk__gallery_follow(g, err);
         if (status != LK_OK) return status;
         size_t photos = lk__index_count(g->index), most = k < photos ? k : photos;
         if (!most) most = 1;
@@ -186,7 +189,13 @@ static lk_status search_many(lk_gallery *g, const float *probes, size_t count, s
                                : lk__fail_memory(err, count * most * sizeof *hits, "a search");
         free(hits);
         free(found);
-        if (status != LK_NOT_FOUND) return status;
+        if (status == LK_MISMATCH && tries > 0) { /* not because something was removed meanwhile */
+            pthread_mutex_lock(&g->follow);
+            begin_anew(g);
+            g->beside_damaged = true;
+            pthread_mutex_unlock(&g->follow);
+        }
+        if (status != LK_NOT_FOUND && status != LK_MISMATCH) return status;
     }
     return lk__fail(err, LK_FORMAT,
                     "%s: the copy of the vectors in memory does not fit the gallery; close and open it again",

@@ -15,13 +15,13 @@
 /* Is a row as it was written? likeness_sum (store_sqlite_sum.c) over what must not change unseen. */
 #define PERSON_SUM(id, name, added, salt) "likeness_sum(" id ", " name ", " added ", " salt ")"
 #define PERSON_SOUND PERSON_SUM("people.id", "people.name", "people.added", "salt") " = people.sum"
-#define PHOTO_SUM "likeness_sum(id, person_id, name, added, source, quality)"
+#define PHOTO_SUM "likeness_sum(id, person_id, name, added, source, quality, crop_size)"
 #define PHOTO_SOUND                                                                                          \
-    "likeness_sum(photos.id, person_id, photos.name, photos.added, source, quality) = photos.sum"
+    "likeness_sum(photos.id, person_id, photos.name, photos.added, source, quality, crop_size) = photos.sum"
 #define VECTOR_SUM "likeness_sum(id, person_id, vector)"
 #define PHOTO_COLUMNS                                                                                        \
     "photos.id, person_id, people.name, photos.name, photos.added, source, quality, "                        \
-    "(SELECT length(jpeg) FROM crops WHERE photo_id = photos.id), " PERSON_SOUND " AND " PHOTO_SOUND
+    "crop_size, " PERSON_SOUND " AND " PHOTO_SOUND
 
 static const char *const queries[LK__QUERIES] = {
     [LK__COUNTS] =
@@ -52,17 +52,23 @@ static const char *const queries[LK__QUERIES] = {
     [LK__NEXT_ID] = "SELECT max(coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'photos'), 0), "
                     "coalesce((SELECT max(id) FROM photos), 0)) + 1",
     [LK__PERSON] = "SELECT id, salt, " PERSON_SOUND " FROM people WHERE name = ?1",
+    [LK__ALL_PEOPLE] =
+        "SELECT id, " PERSON_SUM("id", "name", "added", "salt") " = sum, name = ?1 FROM people "
+                                                                "NOT INDEXED",
+    [LK__ALL_PHOTOS] = "SELECT id, " PHOTO_SUM " = sum, 0 FROM photos NOT INDEXED",
     [LK__ADD_PERSON] =
         "INSERT INTO people (id, name, added, salt, sum) SELECT id, name, added, salt, " PERSON_SUM(
             "id", "name", "added", "salt") " FROM (SELECT max(coalesce((SELECT seq FROM sqlite_sequence "
                                            "WHERE name = 'people'), 0), coalesce((SELECT max(id) FROM "
                                            "people), 0)) + 1 AS id, ?1 AS name, " NOW
                                            " AS added, ?2 AS salt) RETURNING id",
-    [LK__ADD_PHOTO] =
-        "INSERT INTO photos (id, person_id, name, added, source, quality, sum, vector_sum, vector) "
-        "SELECT id, person_id, name, added, source, quality, " PHOTO_SUM ", " VECTOR_SUM ", vector "
-        "FROM (SELECT ?1 AS id, ?2 AS person_id, ?3 AS name, " NOW " AS added, ?5 AS source, ?6 AS quality, "
-        "?4 AS vector)",
+    [LK__ADD_PHOTO] = "INSERT INTO photos (id, person_id, name, added, source, quality, crop_size, sum, "
+                      "vector_sum, vector) "
+                      "SELECT id, person_id, name, added, source, quality, crop_size, " PHOTO_SUM
+                      ", " VECTOR_SUM ", vector "
+                      "FROM (SELECT ?1 AS id, ?2 AS person_id, ?3 AS name, " NOW
+                      " AS added, ?5 AS source, ?6 AS quality, ?7 AS crop_size, "
+                      "?4 AS vector)",
     [LK__ADD_CROP] = "INSERT INTO crops (photo_id, sum, jpeg) VALUES (?1, likeness_sum(?1, ?2), ?2)",
     [LK__REMOVE_PHOTO] = "DELETE FROM photos WHERE id = ?1 RETURNING person_id",
     [LK__REMOVE_PHOTOS] = "DELETE FROM photos WHERE person_id = ?1",
@@ -261,6 +267,7 @@ static lk_status add_one(lk__sqlite *s, const lk__photo *p, lk__added *added, lk
     sqlite3_bind_blob64(statement, 4, p->vector, p->vector_size, SQLITE_STATIC);
     lk__sqlite_bind_text(statement, 5, p->source);
     sqlite3_bind_double(statement, 6, p->quality); /* SQLite makes NaN NULL */
+    sqlite3_bind_int64(statement, 7, p->crop ? (int64_t)p->crop_size : 0);
     status = lk__sqlite_run(s, statement, NULL, err);
     return status == LK_OK && p->crop ? add_crop(s, p, err) : status;
 }

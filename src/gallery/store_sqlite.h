@@ -32,6 +32,8 @@ typedef enum lk__query {
     LK__PHOTO,
     LK__FIND,
     LK__PERSON,
+    LK__ALL_PEOPLE,
+    LK__ALL_PHOTOS,
     LK__NEXT_ID,
     LK__ADD_PERSON,
     LK__ADD_PHOTO,
@@ -86,7 +88,8 @@ static inline lk__sqlite *lk__sqlite_of(lk__store *store) {
 }
 
 /* store_sqlite_read.c */
-lk_status lk__sqlite_no_photo(const lk__sqlite *s, int64_t id, lk_error *err);
+/* NOT_FOUND; or FORMAT: it may be lost with a damaged page. */
+lk_status lk__sqlite_no_photo(lk__sqlite *s, int64_t id, lk_error *err);
 /* *id 0: nobody. */
 lk_status lk__sqlite_find_person(lk__sqlite *s, const char *name, int64_t *id, uint8_t *salt, lk_error *err);
 /* As in lk__store_ops. */

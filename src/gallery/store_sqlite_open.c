@@ -95,7 +95,7 @@ static lk_status move_into_place(const char *from, const char *path, lk_error *e
 
 /* What there is of a file that was not finished, and of its log. */
 static void remove_unfinished(const char *name) {
-    static const char *const ends[] = {"", "-wal", "-shm"};
+    static const char *const ends[] = {"", "-wal", "-shm", "-journal"};
     for (size_t i = 0; i < sizeof ends / sizeof ends[0]; i++) {
         char side[NAME_ROOM];
         snprintf(side, sizeof side, "%s%s", name, ends[i]);

@@ -26,10 +26,6 @@ lk_status lk__sqlite_counts(lk__store *store, size_t *people, size_t *photos, lk
     return read_counts(s, &s->link, people, photos, err);
 }
 
-lk_status lk__sqlite_no_photo(const lk__sqlite *s, int64_t id, lk_error *err) {
-    return lk__fail(err, LK_NOT_FOUND, "%s: there is no photo %lld", s->store.name, (long long)id);
-}
-
 /* Whatever a callback or SQLite said, a statement ends here. */
 lk_status lk__sqlite_finish(const lk__sqlite *s, const lk__link *link, sqlite3_stmt *statement, int code,
                             lk_status status, lk_error *err) {
@@ -57,6 +53,42 @@ static lk_status complete(const lk__sqlite *s, size_t people, size_t photos, siz
         s->store.name, people, photos, all_people, all_photos);
 }
 
+/* Sound rows of a table, and the id of the one that is called `name` (NULL: none is looked for). */
+static lk_status count_sound(lk__sqlite *s, lk__query all, const char *name, size_t *count, int64_t *named,
+                             lk_error *err) {
+    sqlite3_stmt *row = NULL;
+    lk_status status = lk__sqlite_query(s, &s->link, all, &row, err);
+    if (status != LK_OK) return status;
+    int code;
+    int64_t last = 0;
+    if (name) lk__sqlite_bind_text(row, 1, name);
+    while ((code = sqlite3_step(row)) == SQLITE_ROW) {
+        int64_t id = sqlite3_column_int64(row, 0);
+        *count += id > last && sqlite3_column_int(row, 1);
+        if (sqlite3_column_int(row, 2)) *named = id;
+        last = id;
+    }
+    return lk__sqlite_finish(s, &s->link, row, code, LK_OK, err);
+}
+
+/* Before it is said that something is not there: was it lost with a damaged page, or is an index damaged? */
+static lk_status nothing_lost(lk__sqlite *s, const char *person, lk_error *err) {
+    size_t people = 0, photos = 0, all_people = 0, all_photos = 0;
+    int64_t named = 0;
+    lk_status status = read_counts(s, &s->link, &all_people, &all_photos, err);
+    if (status == LK_OK) status = count_sound(s, LK__ALL_PEOPLE, person, &people, &named, err);
+    if (status == LK_OK) status = count_sound(s, LK__ALL_PHOTOS, NULL, &photos, &named, err);
+    if (status == LK_OK && named) return damaged(s, "person", named, err);
+    return status == LK_OK ? complete(s, people, photos, all_people, all_photos, err) : status;
+}
+
+lk_status lk__sqlite_no_photo(lk__sqlite *s, int64_t id, lk_error *err) {
+    lk_status status = nothing_lost(s, NULL, err);
+    return status == LK_OK
+               ? lk__fail(err, LK_NOT_FOUND, "%s: there is no photo %lld", s->store.name, (long long)id)
+               : status;
+}
+
 lk_status lk__sqlite_people(lk__store *store, const char *after, size_t limit, lk__person_fn fn,
                             void *context, lk_error *err) {
     lk__sqlite *s = lk__sqlite_of(store);
@@ -65,6 +97,8 @@ lk_status lk__sqlite_people(lk__store *store, const char *after, size_t limit, l
     if (status != LK_OK) return status;
     int code;
     size_t count = 0, photos = 0, all_people = 0, all_photos = 0;
+    char last[LK__PERSON_BYTES + 1]; /* a page that stands where another did is out of order */
+    snprintf(last, sizeof last, "%s", after ? after : "");
     lk__sqlite_bind_text(row, 1, after ? after : "");
     sqlite3_bind_int64(row, 2, (int64_t)limit);
     while ((code = sqlite3_step(row)) == SQLITE_ROW && status == LK_OK) {
@@ -72,7 +106,8 @@ lk_status lk__sqlite_people(lk__store *store, const char *after, size_t limit, l
                               .name = lk__sqlite_text(row, 1),
                               .added = lk__sqlite_text(row, 2),
                               .photos = (size_t)sqlite3_column_int64(row, 3)};
-        bool sound = p.name && p.added && sqlite3_column_int(row, 4);
+        bool sound = p.name && p.added && sqlite3_column_int(row, 4) && strcmp(p.name, last) > 0;
+        snprintf(last, sizeof last, "%s", p.name ? p.name : "");
         status = sound ? fn(context, &p, err) : damaged(s, "person", p.id, err);
         count++;
         photos += p.photos;
@@ -122,7 +157,9 @@ lk_status lk__sqlite_find_person(lk__sqlite *s, const char *name, int64_t *id, u
 lk_status lk__sqlite_person(lk__store *store, const char *name, int64_t *id, uint8_t *salt, lk_error *err) {
     lk__sqlite *s = lk__sqlite_of(store);
     lk_status status = lk__sqlite_find_person(s, name, id, salt, err);
-    return status == LK_OK && !*id
+    if (status != LK_OK || *id) return status;
+    status = nothing_lost(s, name, err);
+    return status == LK_OK
                ? lk__fail(err, LK_NOT_FOUND, "%s: nobody is called \"%.200s\"", s->store.name, name)
                : status;
 }
@@ -148,15 +185,23 @@ lk_status lk__sqlite_photos(lk__store *store, const char *person, int64_t after,
     lk_status status = lk__sqlite_query(s, &s->link, person ? LK__PHOTOS_OF : LK__PHOTOS, &row, err);
     if (status != LK_OK) return status;
     int code;
+    bool whole = after == 0 && !person;
+    size_t count = 0, all_people = 0, all_photos = 0;
     sqlite3_bind_int64(row, 1, after);
     sqlite3_bind_int64(row, 2, (int64_t)limit);
     if (person) lk__sqlite_bind_text(row, 3, person);
     while ((code = sqlite3_step(row)) == SQLITE_ROW && status == LK_OK) {
         lk__photo p;
         status = photo_of(s, row, &p, err);
+        if (status == LK_OK && p.id <= after) status = damaged(s, "photo", p.id, err); /* out of order */
+        after = p.id;
+        count++;
         if (status == LK_OK) status = fn(context, &p, err);
     }
-    return lk__sqlite_finish(s, &s->link, row, code, status, err);
+    status = lk__sqlite_finish(s, &s->link, row, code, status, err);
+    if (status != LK_OK || !whole || count == limit) return status;
+    status = lk__sqlite_counts(store, &all_people, &all_photos, err);
+    return status == LK_OK ? complete(s, all_people, count, all_people, all_photos, err) : status;
 }
 
 lk_status lk__sqlite_photo(lk__store *store, int64_t id, lk__photo_fn fn, void *context, lk_error *err) {
@@ -172,7 +217,10 @@ lk_status lk__sqlite_photo(lk__store *store, int64_t id, lk__photo_fn fn, void *
         p.vector = sqlite3_column_blob(row, 9);
         p.vector_size = (size_t)sqlite3_column_bytes(row, 9);
         p.crop = sqlite3_column_blob(row, 11);
-        bool sound = sqlite3_column_int(row, 10) && (!p.crop || sqlite3_column_int(row, 12));
+        bool crop = p.crop
+                        ? sqlite3_column_int(row, 12) && (size_t)sqlite3_column_bytes(row, 11) == p.crop_size
+                        : p.crop_size == 0;
+        bool sound = sqlite3_column_int(row, 10) && crop;
         if (status == LK_OK && !sound) status = damaged(s, "photo", id, err);
         if (status == LK_OK) status = fn(context, &p, err);
         code = SQLITE_DONE;
@@ -214,6 +262,7 @@ static lk_status tell_added(lk__sqlite *s, int64_t from, lk__photo_fn fn, void *
     if (status != LK_OK) return status;
     int code;
     size_t count = 0, people = 0, all = 0;
+    int64_t last = from;
     sqlite3_bind_int64(row, 1, from);
     while ((code = sqlite3_step(row)) == SQLITE_ROW && status == LK_OK) {
         const lk__photo p = {.id = sqlite3_column_int64(row, 0),
@@ -221,7 +270,9 @@ static lk_status tell_added(lk__sqlite *s, int64_t from, lk__photo_fn fn, void *
                              .vector = sqlite3_column_blob(row, 2),
                              .vector_size = (size_t)sqlite3_column_bytes(row, 2)};
         count++;
-        status = sqlite3_column_int(row, 3) ? fn(context, &p, err) : damaged(s, "photo", p.id, err);
+        bool sound = sqlite3_column_int(row, 3) && p.id > last;
+        last = p.id;
+        status = sound ? fn(context, &p, err) : damaged(s, "photo", p.id, err);
     }
     status = lk__sqlite_finish(s, &s->reader, row, code, status, err);
     if (status == LK_OK && from == 0) status = read_counts(s, &s->reader, &people, &all, err);
@@ -257,12 +308,13 @@ lk_status lk__sqlite_names(lk__store *store, const int64_t *ids, size_t count, l
         if (status != LK_OK) break;
         sqlite3_bind_int64(row, 1, ids[i]);
         int code = sqlite3_step(row);
-        const lk__photo p = {
-            .id = ids[i], .person = lk__sqlite_text(row, 0), .name = lk__sqlite_text(row, 1)};
-        if (code == SQLITE_ROW)
-            status = p.person && p.name && sqlite3_column_int(row, 2) ? fn(context, &p, err)
-                                                                      : damaged(s, "photo", ids[i], err);
-        if (code == SQLITE_ROW) code = SQLITE_DONE;
+        if (code == SQLITE_ROW) { /* else asking for columns would hide what went wrong */
+            const lk__photo p = {
+                .id = ids[i], .person = lk__sqlite_text(row, 0), .name = lk__sqlite_text(row, 1)};
+            bool sound = p.person && p.name && sqlite3_column_int(row, 2);
+            status = sound ? fn(context, &p, err) : damaged(s, "photo", ids[i], err);
+            code = SQLITE_DONE;
+        }
         status = lk__sqlite_finish(s, &s->reader, row, code, status, err);
     }
     sqlite3_exec(s->reader.db, "COMMIT", NULL, NULL, NULL);

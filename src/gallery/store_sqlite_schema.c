@@ -33,7 +33,8 @@ static const char *const schema_2[] = {
     "NULL, "
     "salt BLOB NOT NULL, sum INTEGER NOT NULL) STRICT",
     "CREATE TABLE photos (id INTEGER PRIMARY KEY AUTOINCREMENT, person_id INTEGER NOT NULL REFERENCES people "
-    "(id), name TEXT NOT NULL, added TEXT NOT NULL, source TEXT, quality REAL, sum INTEGER NOT NULL, "
+    "(id), name TEXT NOT NULL, added TEXT NOT NULL, source TEXT, quality REAL, crop_size INTEGER NOT NULL, "
+    "sum INTEGER NOT NULL, "
     "vector_sum INTEGER NOT NULL, vector BLOB NOT NULL, UNIQUE (person_id, name)) STRICT",
     "CREATE TABLE removed (number INTEGER PRIMARY KEY, photo_id INTEGER NOT NULL) STRICT",
     "CREATE TRIGGER audit_kept BEFORE DELETE ON audit" ONLY_ADDED,
@@ -219,8 +220,8 @@ static const char after_2[] =
     "INSERT INTO people (id, name, added, salt, sum) SELECT id, name, added, salt, "
     "likeness_sum(id, name, added, salt) FROM (SELECT id, name, added, randomblob(16) AS salt FROM people_1 "
     "ORDER BY id LIMIT -1);" /* LIMIT: the salt is made once */
-    "INSERT INTO photos (id, person_id, name, added, sum, vector_sum, vector) "
-    "SELECT id, person_id, name, added, likeness_sum(id, person_id, name, added, NULL, NULL), "
+    "INSERT INTO photos (id, person_id, name, added, crop_size, sum, vector_sum, vector) "
+    "SELECT id, person_id, name, added, 0, likeness_sum(id, person_id, name, added, NULL, NULL, 0), "
     "likeness_sum(id, person_id, vector), vector FROM photos_1 ORDER BY id;"
     /* Ids of photos that were removed are not used again. */
     "DELETE FROM sqlite_sequence WHERE name = 'photos';"

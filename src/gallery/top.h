@@ -7,7 +7,7 @@
 typedef struct lk__found {
     int64_t photo, person;
     float cosine;
-    uint32_t part, row; /* where it lies (scan.c) */
+    uint32_t view, row; /* where it lies (scan.c) */
 } lk__found;
 
 /* Is a after b: by cosine, then by photo id? */

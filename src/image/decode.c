@@ -35,7 +35,7 @@ static bool starts_with(const lk__encoded *in, size_t at, const char *magic, siz
     return in->size >= at + length && memcmp(in->bytes + at, magic, length) == 0;
 }
 
-lk_status lk__image_decode_within(const uint8_t *bytes, size_t size, const char *name, size_t max_pixels,
+lk_status lk_image_decode_within(const uint8_t *bytes, size_t size, const char *name, size_t max_pixels,
                                   lk_image **out, lk_error *err) {
     lk__encoded in = {bytes, size, name ? name : "image", max_pixels};
     lk__decoded decoded = {.orientation = 1};
@@ -58,7 +58,7 @@ lk_status lk__image_decode_within(const uint8_t *bytes, size_t size, const char 
 
 lk_status lk_image_decode(const uint8_t *bytes, size_t size, const char *name, lk_image **out,
                           lk_error *err) {
-    return lk__image_decode_within(bytes, size, name, LK__IMAGE_MAX_PIXELS, out, err);
+    return lk_image_decode_within(bytes, size, name, LK__IMAGE_MAX_PIXELS, out, err);
 }
 
 lk_status lk_image_load(const char *path, lk_image **out, lk_error *err) {

@@ -15,9 +15,6 @@ struct lk_image {
 
 /* An image whose pixels are not set yet. Sizes below 1 are INVALID, over LK__IMAGE_MAX_PIXELS TOO_LARGE. */
 lk_status lk__image_alloc(int width, int height, lk_image **out, lk_error *err);
-/* lk_image_decode with a lower limit of pixels, for callers that have little memory. */
-lk_status lk__image_decode_within(const uint8_t *bytes, size_t size, const char *name, size_t max_pixels,
-                                  lk_image **out, lk_error *err);
 
 /* Output pixel (x, y) takes the input at (m[0]*x + m[1]*y + m[2], m[3]*x + m[4]*y + m[5]), bilinear, border
  * repeated. When the map shrinks by more than 1, what an output pixel covers is averaged so that nothing

@@ -210,11 +210,11 @@ faces 3
 for n in 1 2 3; do out_has "\"person\":\"us\",\"known\":true,\"probability\":null,\"matches\":\[{\"person\":\"us\",\"photo\":\"group.png#$n\""; done
 out_has '"faces":\[{"box":\[[0-9.]*,.*"points":\[\[.*"confidence":0.*"quality":0'
 run 1 identify number.gallery group.png --threshold 0.999 -k 1 --tsv
-[ "$(awk -F '\t' '$7 == 1 { print $8 }' out)" = 2 ] || fail 'it is not face 2 that was enrolled' 
+[ "$(awk -F '\t' '$8 == 1 { print $9 }' out)" = 2 ] || fail 'it is not face 2 that was enrolled' 
 run 0 identify all.gallery group.png --threshold 0.99 -k 1
 out_has '^face 3 of 3: [0-9]* x [0-9]* pixels at [0-9]*, [0-9]*$'
 run 1 identify all.gallery wall.png group.png --threshold 0.99 -k 1 --json
-out_has '^{"photo":"wall.png","threshold":0.99,"faces":\[\]}$'
+out_has '^{"photo":"wall.png","threshold":0.99,"fpir":null,"extrapolated":false,"faces":\[\]}$'
 err_has '^likeness: wall.png: no face found'
 run 1 identify all.gallery wall.png --threshold 0.99
 out_has '^no face found$'

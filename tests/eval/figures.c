@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-static void print_figures(const lk_verification *v, const lk_calibration *c) {
+static void print_figures(const lk_verification *v, const lk_reliability *c) {
     printf("pairs %zu\nsame %zu\n", v->pairs, v->same);
     printf("accuracy %.17g\naccuracy_se %.17g\nthreshold %.17g\n", v->accuracy, v->accuracy_se, v->threshold);
     printf("auc %.17g\neer %.17g\n", v->auc, v->eer);
@@ -18,7 +18,7 @@ static void print_figures(const lk_verification *v, const lk_calibration *c) {
         printf("roc %.17g %.17g %.17g\n", v->roc[i].threshold, v->roc[i].far, v->roc[i].tar);
     printf("slope %.17g\nintercept %.17g\ncllr %.17g\ncllr_min %.17g\n", c->slope, c->intercept, c->cllr,
            c->cllr_min);
-    for (int i = 0; i < LK_CALIBRATION_BINS; i++)
+    for (int i = 0; i < LK_RELIABILITY_BINS; i++)
         printf("bin %zu %.17g %.17g\n", c->bin[i].pairs, c->bin[i].predicted, c->bin[i].observed);
 }
 
@@ -31,10 +31,10 @@ int main(void) {
         pairs[count++].b = 1;
     const lk_trial trial = {.photos = 2, .pairs = pairs, .cosine = cosine, .count = count};
     lk_verification v = {0};
-    lk_calibration c = {0};
+    lk_reliability c = {0};
     lk_error err = {LK_OK, ""};
     lk_status status = lk_verification_measure(&trial, NULL, &v, &err);
-    if (status == LK_OK) status = lk_calibration_measure(&trial, NULL, &c, &err);
+    if (status == LK_OK) status = lk_reliability_measure(&trial, NULL, &c, &err);
     if (status == LK_OK)
         print_figures(&v, &c);
     else

@@ -403,12 +403,45 @@ static void assert_refused(const lk_trial *trial, size_t people, int repeats, lk
     assert_int_equal(lk_open_set_measure(trial, people, 1, repeats, 0, &untouched, NULL), status);
 }
 
+/* On a circle: one person of two photos, at 0; people of one photo at 40 and 90, of whom one or both fill the
+ * gallery up; the stranger at 100 is 10 from one and 60 from the other. */
+static void people_of_one_photo_fill_up(void **state) {
+    (void)state;
+    const double angle[] = {0, 5, 40, 90, 100};
+    const uint32_t person[] = {1, 1, 2, 3, 4};
+    float vectors[10];
+    for (size_t i = 0; i < 5; i++) at_angle(vectors + 2 * i, angle[i]);
+    lk_trial trial = {.vectors = vectors, .photos = 5, .dim = 2, .person = person};
+    bool seen[3] = {false, false, false};
+    for (uint64_t seed = 0; seed < 20; seed++) {
+        lk_open_set o = measure(&trial, 3, 1, 1, seed);
+        double fpir, fnir;
+        assert_int_equal(o.photos, 3);
+        assert_int_equal(o.mated, 1);
+        assert_int_equal(o.strangers, 1);
+        lk_open_set_at(&o, 0.99, &fpir, &fnir);
+        assert_near(fnir, 0); /* cos 5 is 0.996 */
+        assert_near(fpir, 0);
+        lk_open_set_at(&o, 0.98, &fpir, &fnir);
+        double best = acos((double)o.stranger_score[0]) * 180 / 3.14159265358979;
+        seen[0] |= fabs(best - 10) < 1e-3;                           /* 100 to 90, or 90 to 100 */
+        seen[1] |= fabs(best - 50) < 1e-3;                           /* 90 to 40 */
+        seen[2] |= fabs(best - 35) < 1e-3 || fabs(best - 40) < 1e-3; /* 40 to 5 or 0 */
+        assert_near(fpir, best < 11);
+        lk_open_set_free(&o);
+    }
+    for (int i = 0; i < 3; i++) assert_true(seen[i] || i == 1); /* 90 is always next to 100 or enrolled */
+}
+
 static void refuses_what_cannot_be_measured(void **state) {
     (void)state;
     const float vectors[] = {1, 1, 1, 1, 1}, nan[] = {1, 1, 1, NAN, 1};
-    const uint32_t person[] = {1, 1, 2, 2, 3}, nobody_else[] = {1, 1, 2, 2, 2};
+    const uint32_t person[] = {1, 1, 2, 2, 3}, nobody_else[] = {1, 1, 2, 2, 2}, all_apart[] = {1, 2, 3, 4, 5};
     lk_trial trial = {.vectors = vectors, .photos = 5, .dim = 1, .person = person}, other = trial;
-    assert_refused(&trial, 3, 1, LK_EMPTY, "2 people have 2 photos or more; 3");
+    assert_refused(&trial, 4, 1, LK_EMPTY, "3 people; 4");
+    other.person = all_apart;
+    assert_refused(&other, 2, 1, LK_EMPTY, "nobody has 2 photos");
+    other = trial;
     assert_refused(&trial, 0, 1, LK_INVALID, "0 people");
     assert_refused(&trial, 2, 0, LK_INVALID, "0 draws");
     other.person = nobody_else;
@@ -439,6 +472,7 @@ int main(void) {
         cmocka_unit_test(agrees_with_the_definition),
         cmocka_unit_test(agrees_on_a_gallery_of_many_blocks),
         cmocka_unit_test(same_seed_same_curve),
+        cmocka_unit_test(people_of_one_photo_fill_up),
         cmocka_unit_test(refuses_what_cannot_be_measured),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

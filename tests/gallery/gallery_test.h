@@ -112,6 +112,8 @@ static inline void remove_gallery(const char *path) {
     unlink(side);
     snprintf(side, sizeof side, "%s-shm", path);
     unlink(side);
+    snprintf(side, sizeof side, "%s.index", path);
+    unlink(side);
 }
 
 static inline void unit_vector(uint64_t seed, uint64_t number, int dim, float *out) {

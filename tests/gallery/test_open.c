@@ -255,8 +255,8 @@ static void test_bad_rows(void **state) {
         g = open_gallery(path, 0); /* its sums are right: it was written like this */
         snprintf(text, sizeof text,
                  "DELETE FROM photos WHERE id = 3;"
-                 "INSERT INTO photos (id, person_id, name, added, sum, vector_sum, vector) "
-                 "VALUES (3, 1, 'x', '', 0, likeness_sum(3, 1, %s), %s)",
+                 "INSERT INTO photos (id, person_id, name, added, crop_size, sum, vector_sum, vector) "
+                 "VALUES (3, 1, 'x', '', 0, 0, likeness_sum(3, 1, %s), %s)",
                  bad[i], bad[i]);
         assert_int_equal(sqlite3_exec(sqlite_of(g), text, NULL, NULL, NULL), SQLITE_OK);
         float v[4];

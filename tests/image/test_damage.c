@@ -77,7 +77,7 @@ static void damaged_files_do_not_crash(void **state) {
                 copy[lk__random_below(&r, file.size)] ^= (uint8_t)(1U << lk__random_below(&r, 8));
             lk_image *image = NULL;
             lk_error err = {LK_OK, ""};
-            if (lk__image_decode_within(copy, file.size, "test", 1 << 20, &image, &err) == LK_OK) {
+            if (lk_image_decode_within(copy, file.size, "test", 1 << 20, &image, &err) == LK_OK) {
                 assert_non_null(image);
             } else {
                 assert_true(err.message[0] != 0);
@@ -245,9 +245,9 @@ static void the_limit_is_where_it_says(void **state) {
     (void)state;
     blob file = small_file(2); /* 48 x 32 */
     lk_image *image = NULL;
-    assert_int_equal(lk__image_decode_within(file.bytes, file.size, NULL, 48 * 32 - 1, &image, NULL),
+    assert_int_equal(lk_image_decode_within(file.bytes, file.size, NULL, 48 * 32 - 1, &image, NULL),
                      LK_TOO_LARGE);
-    assert_int_equal(lk__image_decode_within(file.bytes, file.size, NULL, 48 * 32, &image, NULL), LK_OK);
+    assert_int_equal(lk_image_decode_within(file.bytes, file.size, NULL, 48 * 32, &image, NULL), LK_OK);
     lk_image_free(image);
     free(file.bytes);
 }

@@ -1,0 +1,22 @@
+# embed.cmake: files into a C file, so that the program carries its page with it.
+#   cmake -DOUT=x.c -DLIST="PATH|TYPE|FILE;..." -P embed.cmake
+set(arrays "")
+set(rows "")
+set(number 0)
+foreach(entry IN LISTS LIST)
+  string(REPLACE "|" ";" part "${entry}")
+  list(GET part 0 path)
+  list(GET part 1 type)
+  list(GET part 2 file)
+  if(type MATCHES "^text/")
+    string(APPEND type "; charset=utf-8")
+  endif()
+  file(READ "${file}" hex HEX)
+  string(REGEX REPLACE "(..)" "0x\\1," bytes "${hex}")
+  string(REGEX REPLACE "(................................................................................)" "\\1\n" bytes "${bytes}")
+  string(APPEND arrays "static const uint8_t file_${number}[] = {\n${bytes}};\n")
+  string(APPEND rows "    {\"${path}\", \"${type}\", file_${number}, sizeof file_${number}},\n")
+  math(EXPR number "${number} + 1")
+endforeach()
+file(WRITE "${OUT}" "/* Made by cmake/embed.cmake. */\n#include \"serve/server.h\"\n\n${arrays}\n"
+     "const serve_file serve_files[] = {\n${rows}};\nconst size_t serve_file_count = ${number};\n")
