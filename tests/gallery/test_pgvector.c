@@ -3,7 +3,7 @@
  * gallery is open at a time: PGlite has one session for everybody. */
 #include "gallery/gallery_test.h"
 
-enum { DIM = 32, N = 1500, PEOPLE = 100, K = 10, PROBES = 40 };
+enum { DIM = 32, N = 800, PEOPLE = 80, K = 10, PROBES = 20 };
 
 static bool has_pgvector(void) {
     return on_pg() && pg_sql("SELECT count(*) FROM pg_available_extensions WHERE name = 'vector'") == 1;
