@@ -245,13 +245,14 @@ static lk_status seal_photos(lk_gallery *g, lk__photo *photos, size_t count, uin
     return LK_OK;
 }
 
-/* At most SOME. */
-static lk_status add_some(lk_gallery *g, const lk_enrollment *e, size_t count, int64_t first, lk_error *err) {
+/* At most SOME, under these ids or (NULL) under the first and those after it. */
+static lk_status add_some(lk_gallery *g, const lk_enrollment *e, size_t count, const int64_t *ids,
+                          int64_t first, lk_error *err) {
     lk__photo photos[SOME];
     lk__added added[SOME];
     uint8_t *sealed = NULL;
     for (size_t i = 0; i < count; i++)
-        photos[i] = (lk__photo){.id = first + (int64_t)i,
+        photos[i] = (lk__photo){.id = ids ? ids[i] : first + (int64_t)i,
                                 .person = e[i].person,
                                 .name = e[i].photo,
                                 .added = e[i].added,
@@ -269,6 +270,15 @@ static lk_status add_some(lk_gallery *g, const lk_enrollment *e, size_t count, i
     return status;
 }
 
+static lk_status add_all(lk_gallery *g, const lk_enrollment *e, size_t count, const int64_t *ids,
+                         int64_t first, lk_error *err) {
+    lk_status status = LK_OK;
+    for (size_t i = 0; i < count && status == LK_OK; i += SOME)
+        status = add_some(g, e + i, count - i < SOME ? count - i : SOME, ids ? ids + i : NULL,
+                          first + (int64_t)i, err);
+    return status;
+}
+
 lk_status lk_gallery_enroll(lk_gallery *g, const lk_enrollment *photos, size_t count, int64_t *ids,
                             lk_error *err) {
     int64_t first = 0;
@@ -280,8 +290,7 @@ lk_status lk_gallery_enroll(lk_gallery *g, const lk_enrollment *photos, size_t c
     lk_status status = lk__change_begin(g, err);
     if (status == LK_OK) {
         status = g->store->ops->reserve(g->store, count, &first, err);
-        for (size_t i = 0; i < count && status == LK_OK; i += SOME)
-            status = add_some(g, &photos[i], count - i < SOME ? count - i : SOME, first + (int64_t)i, err);
+        if (status == LK_OK) status = add_all(g, photos, count, NULL, first, err);
         status = lk__change_end(g, status, err);
     }
     pthread_mutex_unlock(&g->lock);
@@ -314,8 +323,7 @@ lk_status lk__gallery_restore(lk_gallery *g, const lk_enrollment *photos, const 
     lk_status status = lk__change_begin(g, err);
     if (status == LK_OK) {
         status = restore_ids(g, ids, count, state, &first, err);
-        for (size_t i = 0; i < count && status == LK_OK; i++)
-            status = add_one(g, &photos[i], state->keep ? ids[i] : first + (int64_t)i, err);
+        if (status == LK_OK) status = add_all(g, photos, count, state->keep ? ids : NULL, first, err);
         status = lk__change_end(g, status, err);
     }
     pthread_mutex_unlock(&g->lock);
