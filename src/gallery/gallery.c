@@ -455,7 +455,7 @@ static lk_status move_to(void *context, const lk__photo *photo, lk_error *err) {
                              .crop = crop,
                              .crop_size = crop_size,
                              .quality = isnan(photo->quality) ? 0 : photo->quality};
-    if (status == LK_OK) status = add_some(g, &e, 1, m->id, err);
+    if (status == LK_OK) status = add_some(g, &e, 1, NULL, m->id, err);
     free(vector);
     free(crop);
     return status;
