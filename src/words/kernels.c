@@ -28,16 +28,20 @@ LK__CLONES HOGWILD void lk__rows_gather(const float *restrict table, const lk__p
     }
 }
 
-/* The whole gradient to each row, not its n-th part: so the word moves as far as one without n-grams, as in
- * fastText. */
+/* A word of n rows gives each the gradient by sqrt(n): the n-th part, which is the slope of a mean, would
+ * move it too little; the whole, as in fastText, adds up over the words of a batch, which share n-grams, and
+ * diverges. */
 LK__CLONES HOGWILD void lk__rows_scatter(float *restrict table, const lk__pieces *pieces,
                                          const uint32_t *words, size_t count, size_t dim,
                                          const float *restrict gradient) {
-    for (size_t i = 0; i < count; i++, gradient += dim)
-        for (size_t r = pieces->first[words[i]]; r < pieces->first[words[i] + 1]; r++) {
+    for (size_t i = 0; i < count; i++, gradient += dim) {
+        size_t first = pieces->first[words[i]], last = pieces->first[words[i] + 1];
+        float share = 1 / __builtin_sqrtf((float)(last - first));
+        for (size_t r = first; r < last; r++) {
             float *to = table + pieces->rows[r] * dim;
-            for (size_t d = 0; d < dim; d++) to[d] += gradient[d];
+            for (size_t d = 0; d < dim; d++) to[d] += share * gradient[d];
         }
+    }
 }
 
 LK__CLONES HOGWILD void lk__shared_add(float *restrict to, const float *restrict from, size_t n) {
