@@ -442,6 +442,7 @@ static lk_status daemon_start(serve_http *h, lk_error *err) {
     if (!h->daemon)
         return serve_fail(err, LK_INVALID, "cannot start the server%s",
                           h->server->tls ? ": do the certificate and the key belong together?" : "");
+    h->listening = -1;
     return LK_OK;
 }
 

@@ -4,6 +4,7 @@
  *   LOOK  as many workers as cores. Each takes a photo, decodes it and finds the faces; the faces of several
  *         requests then go through the net and the gallery together: a batch costs less than its parts, as
  *         vectors of the gallery are read from memory once for all.
+ *   one more   writes the searches into the audit and answers them
  *
  * A batch is due when no photo waits (nothing would come to join it), when it is full, or when its first face
  * has waited LINGER: so a single request never waits for others, and under load batches grow by themselves.
@@ -14,7 +15,7 @@
 #include <string.h>
 
 enum { DESKS = 2, FULL = 16 };     /* threads; faces of a batch */
-static const double LINGER = 0.03; /* seconds */
+static const double LINGER = 0.1; /* seconds */
 
 typedef struct line {
     serve_request *first, **last;
@@ -24,10 +25,12 @@ typedef struct line {
 struct serve_work {
     serve *server;
     pthread_mutex_t lock;
-    pthread_cond_t desk_more, look_more;
-    line desk, look, batch;
+    pthread_cond_t desk_more, look_more, record_more;
+    line desk, look, batch, record;
     size_t batch_faces;
-    bool ending;
+    bool ending, recorded; /* nothing new is taken; nothing more will come to be recorded */
+    bool recording;        /* the recorder runs */
+    pthread_t recorder;
     int workers, started;
     pthread_t *threads; /* (started) */
     serve_eye **eyes;   /* (workers) */
@@ -51,7 +54,7 @@ static serve_request *line_take(line *l) {
 
 size_t serve_work_waiting(serve_work *w) {
     pthread_mutex_lock(&w->lock);
-    size_t waiting = w->desk.count + w->look.count + w->batch.count;
+    size_t waiting = w->desk.count + w->look.count + w->batch.count + w->record.count;
     pthread_mutex_unlock(&w->lock);
     return waiting;
 }
@@ -155,47 +158,30 @@ static lk_status batch_search(serve *server, serve_request *const *requests, siz
     return status;
 }
 
-/* Who searched for whom and what came back is in the audit before anybody sees it; one commit for the batch.
- */
-static lk_status batch_record(serve *server, serve_request *const *requests, size_t count, size_t faces,
-                              lk_error *err) {
-    lk_gallery_event *events = calloc(faces, sizeof *events);
-    size_t n = 0;
-    if (!events) return serve_fail(err, LK_NO_MEMORY, "no memory for the audit");
-    for (size_t i = 0; i < count; i++) {
-        const serve_request *r = requests[i];
-        for (size_t v = 0; searches(r) && v < r->vector_count; v++) {
-            const lk_matches *m = &r->matches[v];
-            events[n++] = (lk_gallery_event){.action = "identify",
-                                             .who = *r->who ? r->who : "serve",
-                                             .probe = r->shot_count ? r->shots[0].hash : NULL,
-                                             .matches = m,
-                                             .threshold = r->threshold,
-                                             .known = m->count && (double)m->items[0].cosine >= r->threshold};
-        }
-    }
-    pthread_mutex_lock(&server->change);
-    lk_status status = n ? lk_gallery_record(server->options->gallery, events, n, err) : LK_OK;
-    pthread_mutex_unlock(&server->change);
-    free(events);
-    return status;
-}
-
 static void answer(serve_request *r, const lk_error *err) {
     if (!r->status && err && err->status != LK_OK) serve_answer_error(r, err, false);
     if (!r->status) r->route->answer(r);
     serve_http_done(r);
 }
 
+/* Requests of a batch that searched go on to the recorder, the others are answered. */
 static void batch_run(serve_work *w, serve_eye *eye, serve_request **requests, size_t count, size_t faces) {
     lk_error err = {0};
     lk_status status = batch_embed(eye, requests, count, faces, w->server->dim, &err);
     if (status == LK_OK) status = batch_search(w->server, requests, count, &err);
-    if (status == LK_OK) status = batch_record(w->server, requests, count, faces, &err);
     err.status = status;
     serve_metrics_add(w->server->metrics, SERVE_COUNT_BATCHES, 1);
     serve_metrics_add(w->server->metrics, SERVE_COUNT_BATCHED, faces);
-    for (size_t i = 0; i < count; i++) answer(requests[i], &err);
+    for (size_t i = 0; i < count; i++) {
+        if (status != LK_OK || !searches(requests[i])) {
+            answer(requests[i], &err);
+            continue;
+        }
+        pthread_mutex_lock(&w->lock);
+        line_put(&w->record, requests[i]);
+        pthread_cond_signal(&w->record_more);
+        pthread_mutex_unlock(&w->lock);
+    }
 }
 
 /* With the lock held; false: not due. */
@@ -213,6 +199,50 @@ static bool batch_take(serve_work *w, serve_request **requests, size_t *count, s
     }
     w->batch_faces -= *faces;
     return true;
+}
+
+/* ---- the recorder ----------------------------------------------------------------------------------- */
+
+/* Who searched for whom and what came back is in the audit before anybody sees it. */
+static lk_status record(serve *server, const line *taken, lk_error *err) {
+    size_t n = 0, faces = 0;
+    for (const serve_request *r = taken->first; r; r = r->next) faces += r->vector_count;
+    lk_gallery_event *events = calloc(faces, sizeof *events);
+    if (!events) return serve_fail(err, LK_NO_MEMORY, "no memory for the audit");
+    for (const serve_request *r = taken->first; r; r = r->next)
+        for (size_t v = 0; v < r->vector_count; v++) {
+            const lk_matches *m = &r->matches[v];
+            events[n++] = (lk_gallery_event){.action = "identify",
+                                             .who = *r->who ? r->who : "serve",
+                                             .probe = r->shot_count ? r->shots[0].hash : NULL,
+                                             .matches = m,
+                                             .threshold = r->threshold,
+                                             .known = m->count && (double)m->items[0].cosine >= r->threshold};
+        }
+    pthread_mutex_lock(&server->change);
+    lk_status status = lk_gallery_record(server->options->gallery, events, n, err);
+    pthread_mutex_unlock(&server->change);
+    free(events);
+    return status;
+}
+
+/* A commit waits for the disk, and meanwhile the workers go on: all that has come by then is one commit. */
+static void *record_main(void *context) {
+    serve_work *w = context;
+    pthread_mutex_lock(&w->lock);
+    for (;;) {
+        while (w->record.count == 0 && !w->recorded) pthread_cond_wait(&w->record_more, &w->lock);
+        if (w->record.count == 0) break;
+        line taken = w->record;
+        w->record = (line){0};
+        pthread_mutex_unlock(&w->lock);
+        lk_error err = {0};
+        err.status = record(w->server, &taken, &err);
+        while (taken.count > 0) answer(line_take(&taken), &err);
+        pthread_mutex_lock(&w->lock);
+    }
+    pthread_mutex_unlock(&w->lock);
+    return NULL;
 }
 
 /* ---- workers ------------------------------------------------------------------------------------------- */
@@ -301,6 +331,7 @@ lk_status serve_work_new(serve *server, serve_work **out, lk_error *err) {
     pthread_mutex_init(&w->lock, NULL);
     pthread_cond_init(&w->desk_more, NULL);
     pthread_cond_init(&w->look_more, NULL);
+    pthread_cond_init(&w->record_more, NULL);
     w->eyes = calloc((size_t)w->workers, sizeof(serve_eye *));
     w->threads = calloc((size_t)w->workers + DESKS, sizeof *w->threads);
     if (!w->eyes || !w->threads) status = serve_fail(err, LK_NO_MEMORY, "no memory for the workers");
@@ -308,6 +339,9 @@ lk_status serve_work_new(serve *server, serve_work **out, lk_error *err) {
     for (; w->started < w->workers + DESKS && status == LK_OK; w->started += status == LK_OK)
         if (pthread_create(&w->threads[w->started], NULL, w->started < DESKS ? desk_main : look_main, w) != 0)
             status = serve_fail(err, LK_NO_MEMORY, "cannot start another thread");
+    w->recording = status == LK_OK && pthread_create(&w->recorder, NULL, record_main, w) == 0;
+    if (status == LK_OK && !w->recording)
+        status = serve_fail(err, LK_NO_MEMORY, "cannot start another thread");
     if (status != LK_OK) {
         serve_work_free(w);
         return status;
@@ -324,6 +358,12 @@ void serve_work_end(serve_work *w) {
     pthread_mutex_unlock(&w->lock);
     for (int i = 0; i < w->started; i++) pthread_join(w->threads[i], NULL);
     w->started = 0;
+    pthread_mutex_lock(&w->lock);
+    w->recorded = true;
+    pthread_cond_signal(&w->record_more);
+    pthread_mutex_unlock(&w->lock);
+    if (w->recording) pthread_join(w->recorder, NULL);
+    w->recording = false;
 }
 
 void serve_work_free(serve_work *w) {
@@ -335,5 +375,6 @@ void serve_work_free(serve_work *w) {
     pthread_mutex_destroy(&w->lock);
     pthread_cond_destroy(&w->desk_more);
     pthread_cond_destroy(&w->look_more);
+    pthread_cond_destroy(&w->record_more);
     free(w);
 }
