@@ -23,8 +23,6 @@ static lk_status store_new(const char *address, bool read_only, lk__pg **out, lk
     if (!s) return lk__fail_memory(err, sizeof *s, "a gallery");
     lk_status status = lk__pg_address_read(address, &s->address, err);
     s->store = (lk__store){.ops = &lk__pg_ops, .name = s->address.name, .read_only = read_only};
-    s->link.prefix = "w";
-    s->reader.prefix = "r";
     if (status == LK_OK)
         *out = s;
     else
