@@ -197,11 +197,11 @@ static lk_status check_abilities(lk__pg *s, const PGresult *r, lk_error *err) {
                         "reading only",
                         name, lk__pg_text_of(r, 0, 10));
     if (s->store.searches && !s->vector_oid)
-        return lk__fail(
-            err, LK_INVALID,
-            "%s: the gallery was made without pgvector, so the server cannot search it; leave out "
-            "search=, or make it anew with it",
-            name);
+        return lk__fail(err, LK_INVALID,
+                        "%s: the gallery is encrypted or was made without pgvector, so the server cannot "
+                        "search it; leave out "
+                        "search=, or make it anew with it",
+                        name);
     if (s->address.search == LK__PG_HNSW && !indexes)
         return lk__fail(err, LK_INVALID,
                         "%s: the gallery has no HNSW index yet; its owner makes one: CREATE INDEX "
