@@ -84,8 +84,8 @@ typedef enum lk__pg_which {
 } lk__pg_which;
 
 typedef struct lk__pg_link {
-    PGconn *conn;       /* NULL: not connected */
-    const char *prefix; /* of its statements' names */
+    PGconn *conn;     /* NULL: not connected */
+    uint32_t session; /* random, in its statements' names: PGlite has one session for all connections */
     bool prepared[LK__PG_QUERIES];
     bool open; /* a transaction of ours is open on it */
 } lk__pg_link;

@@ -5,6 +5,7 @@
 #include "gallery/store_pg.h"
 
 #include <math.h>
+#include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -272,6 +273,7 @@ static lk_status connect_link(const lk__pg *s, lk__pg_link *link, lk_error *err)
                           s->store.name, PQserverVersion(link->conn) / 10000, LK__PG_SERVER / 10000);
     else {
         PQsetNoticeProcessor(link->conn, silent, NULL);
+        link->session = randombytes_random();
         status = configure(s, link, err);
     }
     if (status != LK_OK) lk__pg_disconnect(link);
@@ -286,11 +288,10 @@ static bool went_well(const PGresult *r) {
 
 static PGresult *run_prepared(lk__pg_link *link, lk__pg_which which, const lk__pg_values *v) {
     char name[32];
-    snprintf(name, sizeof name, "lk_%s_%d", link->prefix, which);
+    snprintf(name, sizeof name, "lk_%08x_%d", (unsigned)link->session, which);
     if (!link->prepared[which]) {
         PGresult *r = PQprepare(link->conn, name, queries[which], 0, NULL);
-        /* 42P05: it is there. Connections that share a session (a pool, PGlite) share its statements. */
-        if (!went_well(r) && !lk__pg_failed_with(r, "42P05")) return r;
+        if (!went_well(r)) return r;
         PQclear(r);
         link->prepared[which] = true;
     }

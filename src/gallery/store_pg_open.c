@@ -23,8 +23,6 @@ static lk_status store_new(const char *address, bool read_only, lk__pg **out, lk
     if (!s) return lk__fail_memory(err, sizeof *s, "a gallery");
     lk_status status = lk__pg_address_read(address, &s->address, err);
     s->store = (lk__store){.ops = &lk__pg_ops, .name = s->address.name, .read_only = read_only};
-    s->link.prefix = "w";
-    s->reader.prefix = "r";
     if (status == LK_OK)
         *out = s;
     else
@@ -199,11 +197,11 @@ static lk_status check_abilities(lk__pg *s, const PGresult *r, lk_error *err) {
                         "reading only",
                         name, lk__pg_text_of(r, 0, 10));
     if (s->store.searches && !s->vector_oid)
-        return lk__fail(
-            err, LK_INVALID,
-            "%s: the gallery was made without pgvector, so the server cannot search it; leave out "
-            "search=, or make it anew with it",
-            name);
+        return lk__fail(err, LK_INVALID,
+                        "%s: the gallery is encrypted or was made without pgvector, so the server cannot "
+                        "search it; leave out "
+                        "search=, or make it anew with it",
+                        name);
     if (s->address.search == LK__PG_HNSW && !indexes)
         return lk__fail(err, LK_INVALID,
                         "%s: the gallery has no HNSW index yet; its owner makes one: CREATE INDEX "

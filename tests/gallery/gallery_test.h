@@ -40,7 +40,8 @@ static inline bool on_pg(void) {
 /* SQL in the database, beside the library; the first value of the last result, as a number. */
 static inline long long pg_sql(const char *text) {
     PGconn *conn = PQconnectdb(getenv("LIKENESS_TEST_PG"));
-    PQclear(PQexec(conn, "SET client_min_messages = warning"));
+    /* Where connections share a session (PGlite), the library's has left its mark on it. */
+    PQclear(PQexec(conn, "SET client_min_messages = warning; RESET default_transaction_read_only"));
     PGresult *r = PQexec(conn, text);
     if (PQresultStatus(r) != PGRES_COMMAND_OK && PQresultStatus(r) != PGRES_TUPLES_OK)
         fail_msg("%s: %s", text, PQerrorMessage(conn));
@@ -181,6 +182,24 @@ static inline void add_number(lk_gallery *g, const char *person, uint64_t number
     snprintf(photo, sizeof photo, "%llu.jpg", (unsigned long long)number);
     OK(lk_gallery_add(g, person, photo, v, NULL, err));
     free(v);
+}
+
+/* Many at once, numbered from `first`. */
+static inline void add_numbers(lk_gallery *g, const char *person, uint64_t first, size_t count) {
+    size_t dim = (size_t)g->info.dim;
+    lk_enrollment *photos = calloc(count, sizeof *photos);
+    float *vectors = malloc(count * dim * sizeof *vectors);
+    char(*names)[32] = malloc(count * sizeof *names);
+    assert_true(photos && vectors && names);
+    for (size_t i = 0; i < count; i++) {
+        unit_vector(1, first + i, g->info.dim, vectors + i * dim);
+        snprintf(names[i], sizeof names[i], "%llu.jpg", (unsigned long long)(first + i));
+        photos[i] = (lk_enrollment){.person = person, .photo = names[i], .vector = vectors + i * dim};
+    }
+    OK(lk_gallery_enroll(g, photos, count, NULL, err));
+    free(photos);
+    free(vectors);
+    free(names);
 }
 
 static inline void check_counts(const lk_gallery *g, size_t people, size_t photos) {

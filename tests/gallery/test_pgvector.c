@@ -107,7 +107,8 @@ static void test_searches(void **state) {
     remove_gallery(path);
 }
 
-/* What was enrolled, replaced and removed is seen at once, and rows of equal vectors come by their ids. */
+/* What was enrolled, replaced and removed is seen at once, and of equal vectors those of lower ids come
+ * first. */
 static void test_changes(void **state) {
     (void)state;
     if (!has_pgvector()) skip();
@@ -126,9 +127,11 @@ static void test_changes(void **state) {
             OK(lk_gallery_add(g, "twin", i == 0 ? "a" : i == 1 ? "b" : "c", v, NULL, err));
         OK(lk_gallery_search(g, v, 3, &m, err));
         assert_int_equal(m.count, 3);
-        assert_int_equal(m.items[0].photo_id, 4);
-        assert_int_equal(m.items[1].photo_id, 21);
-        assert_int_equal(m.items[2].photo_id, 22);
+        for (size_t i = 0; i < 3; i++) { /* three of four that are equal: the index takes any */
+            const int64_t lowest[] = {4, 21, 22};
+            assert_true(m.items[i].cosine > 0.9999f);
+            if (w == 0) assert_int_equal(m.items[i].photo_id, lowest[i]);
+        }
         lk_matches_free(&m);
         OK(lk_gallery_remove(g, "p3", NULL, err));
         OK(lk_gallery_search(g, v, 1, &m, err));

@@ -34,16 +34,21 @@ static float lane_dot(const float *a, const float *b, int dim) {
 /* Every person "p<i % 7>", photo "<i>", ids in order. */
 static lk_gallery *fill(const char *path, const float *vectors, size_t n, int dim) {
     lk_gallery *g = new_gallery(path, dim);
-    OK(lk_gallery_begin(g, err));
+    lk_enrollment *photos = calloc(n + 1, sizeof *photos);
+    char(*names)[2][24] = calloc(n + 1, sizeof *names);
+    int64_t *ids = calloc(n + 1, sizeof *ids);
+    assert_true(photos && names && ids);
     for (size_t i = 0; i < n; i++) {
-        char person[16], photo[32];
-        int64_t id = -1;
-        snprintf(person, sizeof person, "p%zu", i % 7);
-        snprintf(photo, sizeof photo, "%zu", i);
-        OK(lk_gallery_add(g, person, photo, vectors + i * (size_t)dim, &id, err));
-        assert_int_equal(id, i + 1);
+        snprintf(names[i][0], sizeof names[i][0], "p%zu", i % 7);
+        snprintf(names[i][1], sizeof names[i][1], "%zu", i);
+        photos[i] =
+            (lk_enrollment){.person = names[i][0], .photo = names[i][1], .vector = vectors + i * (size_t)dim};
     }
-    OK(lk_gallery_commit(g, err));
+    OK(lk_gallery_enroll(g, photos, n, ids, err));
+    for (size_t i = 0; i < n; i++) assert_int_equal(ids[i], i + 1);
+    free(photos);
+    free(names);
+    free(ids);
     return g;
 }
 
@@ -374,9 +379,7 @@ static void test_threads(void **state) {
     const char *path = in_folder("threads.gallery");
     shared s = {.g = new_gallery(path, THREAD_DIM)};
     /* Enough beforehand that a search has several parts. */
-    OK(lk_gallery_begin(s.g, err));
-    for (uint64_t i = 0; i < 5000; i++) add_number(s.g, "crowd", 1000000 + i);
-    OK(lk_gallery_commit(s.g, err));
+    add_numbers(s.g, "crowd", 1000000, 5000);
     pthread_t threads[SEARCHERS];
     for (int i = 0; i < SEARCHERS; i++)
         assert_int_equal(pthread_create(&threads[i], NULL, search_many, &s), 0);
