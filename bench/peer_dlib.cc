@@ -1,11 +1,13 @@
-// peer_dlib.cc: dlib's frontal face detector (HOG and an SVM) on a list of photos: what it finds, or how fast.
+// peer_dlib.cc: dlib's frontal face detector (HOG and an SVM) on a list of photos: what it finds, or how
+// fast.
 //
 //   peer_dlib find LIST UP             tab-separated: photo x y width height confidence
 //   peer_dlib time LIST UP SECONDS     photos a second, share of the cores' time it had
 //
-// UP is how often the photo is doubled first: faces from 80, 40, 20 pixels are found for 0, 1, 2. Photos are decoded to
-// grey before the clock starts, which doubling does not; a detector and a thread a core, photos shared out. In C++, because
-// Debian has no dlib for Python; built by bench/detect.sh for the very processor that it runs on.
+// UP is how often the photo is doubled first: faces from 80, 40, 20 pixels are found for 0, 1, 2. Photos are
+// decoded to grey before the clock starts, which doubling does not; a detector and a thread a core, photos
+// shared out. In C++, because Debian has no dlib for Python; built by bench/detect.sh for the very processor
+// that it runs on.
 #include <dlib/image_io.h>
 #include <dlib/image_processing/frontal_face_detector.h>
 #include <dlib/image_transforms.h>
@@ -27,8 +29,8 @@ struct photo {
     image grey;
 };
 
-static std::vector<dlib::rect_detection> find(dlib::frontal_face_detector &detector, const image &grey, int up,
-                                              double adjust) {
+static std::vector<dlib::rect_detection> find(dlib::frontal_face_detector &detector, const image &grey,
+                                              int up, double adjust) {
     std::vector<dlib::rect_detection> found;
     if (up == 0) {
         detector(grey, found, adjust);

@@ -36,7 +36,7 @@ static bool starts_with(const lk__encoded *in, size_t at, const char *magic, siz
 }
 
 lk_status lk_image_decode_within(const uint8_t *bytes, size_t size, const char *name, size_t max_pixels,
-                                  lk_image **out, lk_error *err) {
+                                 lk_image **out, lk_error *err) {
     lk__encoded in = {bytes, size, name ? name : "image", max_pixels};
     lk__decoded decoded = {.orientation = 1};
     lk_status status;
