@@ -74,6 +74,14 @@ if(TARGET likeness)
   endforeach()
 endif()
 
+# The page in a browser, where node, chromium and playwright-core are.
+find_program(LK_NODE node)
+if(TARGET likeness AND LK_NODE)
+  lk_test(web_serve web ${LK_NODE} ${PROJECT_SOURCE_DIR}/tests/web/serve.cjs)
+  set_property(TEST web_serve APPEND PROPERTY ENVIRONMENT "LIKENESS=$<TARGET_FILE:likeness>"
+               "LIKENESS_DRAW=$<TARGET_FILE:cli_draw>")
+endif()
+
 file(GLOB sources CONFIGURE_DEPENDS bench/bench_*.c)
 if(NOT LK_SANITIZE AND NOT LK_FUZZ)
   foreach(source ${sources})

@@ -1,6 +1,6 @@
 #!/bin/bash
 # packages.sh GROUP...: make sure the Debian packages of these groups are there: build, ranks,
-# cameras, check, fuzz, bench and bench_NAME. Asks nothing of the network when they are.
+# cameras, check, fuzz, words, bench and bench_NAME. Asks nothing of the network when they are.
 set -euo pipefail
 
 build="cmake ninja-build pkg-config libdnnl-dev libjpeg62-turbo-dev libpng-dev libwebp-dev libexif-dev libsqlite3-dev libpq-dev
@@ -15,6 +15,8 @@ bench_serve="wrk curl"
 bench_eval="python3-sklearn" # the peer of make bench-eval
 bench_search="python3-faiss libopenblas0-pthread g++" # the peers of make bench-search
 bench_detect="g++ python3-opencv opencv-data libdlib-dev" # the peers of make bench-detect
+words="dict-gcide bible-kjv bible-kjv-text"                # texts to learn words from
+bench_words="$words python3-gensim time"                  # the peers of make bench-words
 
 missing=()
 for group in "$@"; do

@@ -35,9 +35,7 @@ int gallery_check(const gallery_options *o, lk_gallery *gallery) {
         json_object_set_new(row, "findings", f.list);
         cli_json_print(stdout, row);
     } else if (f.count) {
-        printf("%zu %s wrong: restore a backup, or see what it still gives with likeness gallery GALLERY "
-               "export\n",
-               f.count, f.count == 1 ? "thing is" : "things are");
+        printf("%zu %s wrong: restore a backup\n", f.count, f.count == 1 ? "thing is" : "things are");
     } else {
         printf("sound: %zu %s, %zu %s, %lld rows of audit; head %s\n", info.people,
                info.people == 1 ? "person" : "people", info.photos, info.photos == 1 ? "photo" : "photos",

@@ -65,7 +65,8 @@ int cli_rule_gallery(const lk_model *model, const char *path, const lk_gallery_i
     out->rate =
         lk_calibration_gallery_fpir(out->calibration, info->photos, out->threshold, &out->extrapolated);
     if (isfinite(out->rate))
-        cli_say("threshold %.3f: of strangers at most %.2g %% are taken for somebody of %zu photos%s",
+        cli_say("threshold %.3f: by the calibration at most %.2g %% of strangers are taken for somebody of "
+                "%zu photos%s",
                 out->threshold, 100 * out->rate, info->photos, out->extrapolated ? " (extrapolated)" : "");
     return CLI_OK;
 }

@@ -14,6 +14,7 @@ void serve_change_begin(serve *server, const char *who) {
 
 void serve_change_end(serve *server) {
     pthread_mutex_unlock(&server->change);
+    serve_rule_stale(server);
 }
 
 /* ---- lists --------------------------------------------------------------------------------------------- */

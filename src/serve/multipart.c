@@ -68,7 +68,7 @@ static int parameter(span line, const char *name, char *out, size_t capacity) {
 }
 
 static lk_status broken(lk_error *err, const char *what) {
-    return serve_fail(err, LK_FORMAT, "the multipart body is damaged: %s", what);
+    return serve_fail(err, LK_INVALID, "the multipart body is damaged: %s", what);
 }
 
 /* The header lines of a part, up to and with the empty line. */

@@ -1,7 +1,7 @@
 /* rule.c: from which cosine on somebody is called known, and how probable a match is; as likeness identify
  * and verify do it (src/cli/rule.c). A gallery's threshold depends on how many photos it holds: the more, the
- * more strangers look like one of them. It grows while it is served, so the rule is made again when its
- * figures are a second old. */
+ * more strangers look like one of them. It grows while it is served, by others
+ * too: the rule is made again after a change here, and when it is a second old. */
 #include "server.h"
 
 #include <math.h>
@@ -19,6 +19,12 @@ void serve_rule_make(const serve_options *o, const lk_gallery_info *info, serve_
     if (isnan(out->threshold)) out->threshold = info->threshold;
     out->pair = c && isnan(o->threshold) ? lk_calibration_threshold(c, o->far, NULL) : NAN;
     if (isnan(out->pair)) out->pair = isnan(o->threshold) ? info->threshold : o->threshold;
+}
+
+void serve_rule_stale(serve *server) {
+    pthread_mutex_lock(&server->rule_lock);
+    server->rule_made = -INFINITY;
+    pthread_mutex_unlock(&server->rule_lock);
 }
 
 lk_status serve_rule_now(serve *server, serve_rule *out, lk_error *err) {

@@ -63,7 +63,7 @@ typedef struct serve_part {
     const uint8_t *bytes;
     size_t size;
 } serve_part;
-/* FORMAT: not such a body. TOO_LARGE: more parts than `capacity`, or longer names than a part holds. */
+/* INVALID: not such a body. TOO_LARGE: more parts than `capacity`, or longer names than a part holds. */
 lk_status serve_multipart_parse(const char *content_type, const uint8_t *body, size_t size, serve_part *parts,
                                 size_t capacity, size_t *count, lk_error *err);
 
@@ -110,6 +110,7 @@ typedef struct serve_rule {
     lk_gallery_info info;              /* of a second ago at most */
 } serve_rule;
 void serve_rule_make(const serve_options *options, const lk_gallery_info *info, serve_rule *out);
+void serve_rule_stale(serve *server); /* the gallery changed */
 lk_status serve_rule_now(serve *server, serve_rule *out, lk_error *err);
 double serve_rule_fpir(const serve_rule *rule, double threshold); /* NaN: not known */
 double serve_rule_probability(const serve_rule *rule, double cosine, double prior);

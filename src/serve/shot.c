@@ -156,7 +156,7 @@ static bool shots_of_parts(serve_request *r, size_t most) {
     free(parts);
     if (status == LK_OK) return true;
     serve_answer_error(r, &err, true);
-    if (status == LK_FORMAT) r->status = 400;
+
     return false;
 }
 

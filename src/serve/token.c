@@ -254,11 +254,12 @@ void serve_tokens_free(serve_tokens *t) {
     free(t);
 }
 
+/* The time of change and not of writing: a file that others may open now is another file too. */
 static void follow(serve_tokens *t) {
     struct stat st = {0};
     const struct stat *s = &t->seen;
     if (stat(t->path, &st) == 0 && st.st_ino == s->st_ino && st.st_size == s->st_size &&
-        st.st_mtim.tv_sec == s->st_mtim.tv_sec && st.st_mtim.tv_nsec == s->st_mtim.tv_nsec)
+        st.st_ctim.tv_sec == s->st_ctim.tv_sec && st.st_ctim.tv_nsec == s->st_ctim.tv_nsec)
         return;
     free(t->items);
     t->items = NULL;

@@ -47,7 +47,7 @@ static lk_status check_options(const lk_words_options *o, lk_error *err) {
         const char *name;
         double value, low, high;
     } limits[] = {{"dim", o->dim, 2, 4096},
-                  {"window", o->window, 1, 100},
+                  {"window", o->window, 1, LK__WINDOW_MAX},
                   {"negatives", o->negatives, 1, 4096},
                   {"margin", o->margin, 0, 1e6},
                   {"min_count", (double)o->min_count, 1, 1e15},
@@ -245,7 +245,8 @@ static lk__worker_sum sum_up(run *r) {
 static lk_status learn(run *r, lk_error *err) {
     r->blocks = (r->corpus.count + LK__BLOCK - 1) / LK__BLOCK;
     r->total_blocks = r->blocks * (uint64_t)r->o->epochs;
-    r->started = r->told = r->saved = lk__seconds();
+    r->started = r->saved = lk__seconds();
+    r->told = r->started - 1; /* the first round is told at once */
     r->told_words = r->done_words = (double)r->corpus.words * (double)r->file.done / (double)r->blocks;
     uint64_t gaps = 0, round = (uint64_t)r->threads;
     lk__worker_sum lately = {0};
@@ -281,8 +282,10 @@ static lk_status learn(run *r, lk_error *err) {
         }
     }
     if (!gaps && !r->o->resume)
-        return lk__fail(err, LK_EMPTY,
-                        "no sentence has two words of the vocabulary: there is no gap to learn from");
+        return lk__fail(
+            err, LK_EMPTY,
+            "there was no gap to learn from: no sentence has two words of the vocabulary, or a text as "
+            "short as this has too many left out (subsample 0 leaves out none)");
     return LK_OK;
 }
 

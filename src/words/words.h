@@ -148,6 +148,8 @@ double lk__words_objective(lk_words_loss loss, lk__gaps *g);
 
 /* ---- batches (batch.c) ---------------------------------------------------------------------------- */
 
+enum { LK__WINDOW_MAX = 100 };
+
 /* What is learned. A word has two vectors: what it says of gaps near it (input), and which gaps it fills
  * (output). */
 typedef struct lk__words_net {

@@ -98,7 +98,7 @@ err_has '60 people; 61 were to be enrolled'
 
 # identify: the threshold for the gallery's size; the gallery was made before the model was calibrated.
 run 0 identify g.gallery $a -k 1 --fpir 0.5
-err_has '^likeness: threshold [01]\.[0-9]*: of strangers at most 50 % are taken for somebody of 240 photos'
+err_has '^likeness: threshold [01]\.[0-9]*: by the calibration at most 50 % of strangers are taken for somebody of 240 photos'
 out_has '^rank  person     photo  *cosine  *l2  probability$'
 out_has '^known: person_01'
 run 0 identify g.gallery $a -k 2 --fpir 0.5 --json

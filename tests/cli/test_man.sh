@@ -10,6 +10,12 @@ while read -r verb; do
     [ -r "$page" ] || { fail "no $page"; continue; }
     grep -q "likeness-$verb" "$man/likeness.1" || fail "likeness.1 does not name likeness-$verb"
     run 0 "$verb" --help
+    # A verb of several actions, each with options of its own.
+    for action in $(sed -n 's/^  \([a-z]*\)  .*/\1/p' out); do
+        cp out all
+        run 0 "$verb" "$action" --help
+        cat all >>out
+    done
     grep -oE '^ +(-[a-z?], |    )--[a-z-]+' out | grep -oE -e '--[a-z-]+' | grep -vE '^--(help|usage)$' | sort -u >said
     sed -n 's/^\.It.* Fl -\([a-z-]*\).*/--\1/p' "$page" | sort -u >written
     cmp -s said written || { fail "$page: options differ from --help"; diff written said; }

@@ -1,34 +1,6 @@
 # likeness serve: every route as docs/openapi.json describes it, hostile requests, tokens, TLS, and what a stop and a kill leave.
 . "$(dirname "$0")/lib.sh"
-models=$LK_SOURCE/models
-export LK_SOURCE PYTHONDONTWRITEBYTECODE=1
-server=
-
-# start ARGUMENT...: the server on a free port, $PORT.
-start() {
-    "$LIKENESS" serve "$@" --listen 127.0.0.1:0 --detector "$models/detect.safetensors" >out 2>log &
-    server=$!
-    PORT=
-    for _ in $(seq 300); do
-        PORT=$(sed -nE 's|.*serving on https?://[^ ]*:([0-9]+)/.*|\1|p' log)
-        [ -z "$PORT" ] || break
-        kill -0 $server 2>/dev/null || break
-        sleep 0.1
-    done
-    export PORT
-    [ -n "$PORT" ] || { cat log; fail "the server did not start"; }
-}
-
-# stop [SIGNAL]: it must end well.
-stop() {
-    kill -"${1:-TERM}" $server
-    wait $server
-    code=$?
-    command="likeness serve"
-    [ "${1:-TERM}" = KILL ] || [ $code -eq 0 ] || { cat log; fail "the server ended with $code"; }
-}
-trap '[ -z "$server" ] || kill -KILL $server 2>/dev/null; rm -rf "$T"' EXIT
-
+. "$(dirname "$0")/serve.sh"
 run 0 synth --people 4 --photos 3 --model "$models/people.safetensors" people
 run 0 enroll g.gallery --model "$models/face-tiny.safetensors" --detector "$models/detect.safetensors" people
 
@@ -36,7 +8,7 @@ run 0 enroll g.gallery --model "$models/face-tiny.safetensors" --detector "$mode
 run 2 serve
 run 2 serve token add g.gallery ann
 run 2 serve token drop g.gallery ann
-run 2 serve g.gallery --listen nowhere
+run 2 serve g.gallery --listen nowhere --detector "$models/detect.safetensors"
 err_has "ADDRESS:PORT"
 run 3 serve missing.gallery
 run 2 serve g.gallery --listen 0.0.0.0:0 --detector "$models/detect.safetensors"

@@ -53,6 +53,9 @@ static void search(lk_gallery *g, uint64_t probe, lk_matches *out) {
 static void check_answers(lk_gallery *g, const char *path) {
     char moved[640];
     snprintf(moved, sizeof moved, "%s.away", beside(path));
+    lk_matches first;
+    search(g, 0, &first); /* with the file, if it is the first */
+    lk_matches_free(&first);
     rename(beside(path), moved);
     lk_gallery *plain = open_gallery(path, LK_GALLERY_READ_ONLY);
     for (uint64_t p = 0; p < 5; p++) {

@@ -17,6 +17,7 @@ typedef struct content {
     size_t refused; /* calls that failed */
 } content;
 
+static void note(content *c, const char *format, ...) LK_PRINTF(2, 3);
 static void note(content *c, const char *format, ...) {
     va_list arguments;
     va_start(arguments, format);

@@ -163,8 +163,9 @@ static void test_moved_bytes(void **state) {
              : "UPDATE photos SET vector = " on_sqlite " WHERE id = 3")
     const char *const bad[] = {
         SET("(SELECT vector FROM photos WHERE id = 4)", "(SELECT vector FROM photos WHERE id = 4)"),
-        SET("CAST(x'00' || substr(vector, 2) AS BLOB)", "set_byte(vector, 0, get_byte(vector, 0) # 1)"),
-        SET("CAST(substr(vector, 1, length(vector) - 1) || x'00' AS BLOB)",
+        SET("CAST(x'0000000000000000' || substr(vector, 9) AS BLOB)",
+            "set_byte(vector, 0, get_byte(vector, 0) # 1)"),
+        SET("CAST(substr(vector, 1, 160) || zeroblob(8) AS BLOB)",
             "set_byte(vector, length(vector) - 1, get_byte(vector, length(vector) - 1) # 1)"),
         SET("substr(vector, 41)", "substr(vector, 41)"),
     };

@@ -97,7 +97,7 @@ def ask(method, path, body=None, headers=None, host='127.0.0.1', own=True, timeo
         asked.add((method, pattern))
         content = operation['responses'].get(str(response.status), {}).get('content')
         if check(content is not None, f'{method} {path}: {response.status} is not described') and check(
-                kind in content, f'{method} {path}: {kind} is not described') and kind == 'application/json':
+                kind in content, f'{method} {path}: {kind} is not described') and kind == 'application/json' and data:
             for fault in faults(json.loads(data), content[kind]['schema'])[:5]:
                 check(False, f'{method} {path}: {fault}')
     return response.status, response.headers, data

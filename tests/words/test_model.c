@@ -185,10 +185,10 @@ static void test_sentences(void **state) {
     assert_int_equal(lk_words_fill(w, "zyx ___ wvu", 3, m, &count, &err), LK_EMPTY);
     assert_int_equal(lk_words_fill(w, "___", 3, m, &count, &err), LK_EMPTY);
     assert_int_equal(lk_words_fill(w, "The ____ eats the bone", 20, m, &count, &err), LK_OK);
-    assert_int_equal(count, lk_words_count(w));
+    assert_int_equal(count, lk_words_count(w) - 3); /* all but eats, the, bone */
     double sum = 0;
     for (size_t i = 0; i < count; i++) sum += m[i].score;
-    assert_true(fabs(sum - 1) < 1e-6);
+    assert_true(sum > 0.5 && sum < 1); /* without those of the sentence */
     /* Other sentences are not looked at. */
     lk_words_match n[20];
     assert_int_equal(

@@ -39,10 +39,11 @@ window.addEventListener('hashchange', () => { show(); $('main').focus() })
 probe.start()
 people.start()
 gallery.start()
-attempt(async () => {
+async function about () {
   const info = await get('/v1/info')
   $('where').textContent = `${plural(info.people, 'person', 'people')}, ${plural(info.photos, 'photo', 'photos')}`
-  document.documentElement.dataset.role = info.role
   people.allow(info.role)
-})
+}
+people.onChange(about)
+attempt(about)
 show()

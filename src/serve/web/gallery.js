@@ -79,8 +79,16 @@ export async function enterMap () {
 
 let before = 0
 
+// A search in words; anything else as it is kept.
+function detailsText (d) {
+  if (!d) return ''
+  if (!Array.isArray(d.matches)) return JSON.stringify(d).replaceAll(',"', ', "')
+  const closest = d.matches.slice(0, 3).map((m) => `no. ${m.person} (${m.cosine.toFixed(3)})`).join(', ')
+  return `${d.known ? 'Known' : 'Unknown'}${typeof d.threshold === 'number' ? ` at the threshold ${d.threshold.toFixed(3)}` : ''}; closest: ${closest || 'nobody'}`
+}
+
 function row (r) {
-  const details = r.fault ? `Fault: ${r.fault}` : r.details ? JSON.stringify(r.details).replaceAll(',"', ', "') : ''
+  const details = r.fault ? `Fault: ${r.fault}` : detailsText(r.details)
   return el('tr', { class: r.fault ? 'fault' : '' },
     el('td', { class: 'num' }, String(r.number)), el('td', { class: 'num' }, (r.time || '').replace('T', ' ').replace(/\.\d+Z$/, '')),
     el('td', {}, r.who || ''), el('td', {}, r.action || ''), el('td', {}, r.person || (r.person_id ? `no. ${r.person_id}` : '')), el('td', {}, details))

@@ -26,6 +26,7 @@ async function remove (person, photos, item) {
   await attempt(async () => {
     const { photos: gone } = await send('DELETE', path(person))
     item.remove()
+    await told()
     say(`${person} and ${plural(gone, 'photo', 'photos')} were deleted.`)
   })
 }
@@ -113,11 +114,15 @@ async function page (fresh) {
   const shown = $('people').children.length
   $('people-count').textContent = shown ? `${plural(shown, 'person', 'people')}${more ? ', and more' : ''}` : search ? 'Nobody found' : 'Nobody is enrolled yet'
 }
-const list = () => attempt(() => page(true))
+let told = () => {}
+export function onChange (tell) { told = tell }
+const list = () => attempt(async () => { await page(true); await told() })
 
 // ---- enroll ----
 
 function result (text, bad) { return el('li', { class: bad ? 'bad' : '' }, text) }
+
+const face = (sign) => $('enroll-largest').checked ? `${sign}face=largest` : ''
 
 async function enroll (files) {
   const person = $('enroll-name').value.trim()
@@ -130,14 +135,14 @@ async function enroll (files) {
   let enrolledCount = 0
   for (const file of files) {
     say(`Enrolling ${file.name} …`)
-    const url = path(person, `/photos?photo=${encodeURIComponent(file.name)}`)
+    const url = path(person, `/photos?photo=${encodeURIComponent(file.name)}${face('&')}`)
     try {
       const answer = await post(url, file, file.type || 'application/octet-stream')
       enrolledCount += answer.enrolled
       const quality = answer.photos[0].enrolled[0]?.quality ?? 0
       $('enroll-results').append(result(`${file.name}: enrolled, quality ${percent(quality)}${quality < 0.3 ? '. A poor photo: a sharper, larger or more frontal one would be found better' : ''}`))
     } catch (error) {
-      $('enroll-results').append(result(`Not enrolled: ${error.message}`, true))
+      $('enroll-results').append(result(`Not enrolled: ${error.message.replace(/: say which .*/, ': tick "take the largest", or crop the photo')}`, true))
     }
   }
   say(`${plural(enrolledCount, 'photo', 'photos')} of ${person} enrolled.`)
@@ -152,7 +157,8 @@ async function zip (files) {
   await attempt(async () => {
     say(`Sending ${files[0].name} …`)
     const person = $('enroll-name').value.trim()
-    const job = await post('/v1/jobs' + (person ? `?person=${encodeURIComponent(person)}` : ''), files[0], 'application/zip')
+    const query = (person ? `&person=${encodeURIComponent(person)}` : '') + face('&')
+    const job = await post(`/v1/jobs${query.replace('&', '?')}`, files[0], 'application/zip')
     say('')
     const bar = el('progress', { max: 1, value: 0, 'aria-label': 'Progress of the enrollment' })
     const text = el('p', {}, jobText(job)), problems = el('ul', { class: 'results' })
