@@ -39,7 +39,8 @@ static lk_status fill(lk_gallery *gallery, int dim, size_t photos, size_t each, 
             snprintf(names[i][0], sizeof names[i][0], "person %06zu", (done + i) / each);
             snprintf(names[i][1], sizeof names[i][1], "photo %zu", (done + i) % each);
             draw_vector(&state, dim, vectors + i * (size_t)dim);
-            group[i] = (lk_enrollment){.person = names[i][0], .photo = names[i][1], .vector = vectors + i * (size_t)dim};
+            group[i] = (lk_enrollment){
+                .person = names[i][0], .photo = names[i][1], .vector = vectors + i * (size_t)dim};
         }
         status = lk_gallery_enroll(gallery, group, n, NULL, err);
     }
@@ -62,7 +63,8 @@ int main(int argc, char **argv) {
         status = lk_gallery_create(argv[2], &kind, &gallery, &err);
     }
     if (status == LK_OK)
-        status = fill(gallery, lk_model_dim(model), strtoull(argv[3], NULL, 10), strtoull(argv[4], NULL, 10), &err);
+        status = fill(gallery, lk_model_dim(model), strtoull(argv[3], NULL, 10), strtoull(argv[4], NULL, 10),
+                      &err);
     if (status != LK_OK) fprintf(stderr, "bench_fill: %s\n", err.message);
     lk_gallery_close(gallery);
     lk_model_free(model);

@@ -14,7 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { DESKS = 2, FULL = 16 };     /* threads; faces of a batch */
+enum { DESKS = 2, FULL = 16 };    /* threads; faces of a batch */
 static const double LINGER = 0.1; /* seconds */
 
 typedef struct line {
