@@ -1,6 +1,6 @@
 # Front door only: the build itself is CMake's (cmake --preset release && cmake --build --preset release).
 .DEFAULT_GOAL := help
-.PHONY: help demo check bench fuzz install build
+.PHONY: help demo demo-words check bench fuzz install build
 FUZZ_SECONDS ?= 60
 PREFIX ?= /usr/local
 BENCHES := $(sort $(patsubst bench/%.sh,%,$(wildcard bench/*.sh)) \
@@ -8,6 +8,7 @@ BENCHES := $(sort $(patsubst bench/%.sh,%,$(wildcard bench/*.sh)) \
 
 help:
 	@echo "make demo          install what is needed, build, and see the whole story in under 5 minutes"
+	@echo "make demo-words    the same for words that fill the same gap, from a dictionary and the Bible"
 	@echo "make build         install what is needed and build build/release/likeness"
 	@echo "make check         every check and every test (needs clang and its tools; installs them)"
 	@echo "make bench         all benchmarks but losses; make bench-NAME for one: $(BENCHES)"
@@ -21,6 +22,10 @@ build:
 
 demo: build
 	@scripts/demo.sh
+
+demo-words: build
+	@scripts/packages.sh words
+	@scripts/demo_words.sh
 
 check:
 	@scripts/packages.sh build check

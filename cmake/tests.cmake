@@ -41,6 +41,13 @@ if(cmocka_FOUND)
       lk_test(${name} ${room} test_${name})
     endforeach()
   endforeach()
+  # The tests of the gallery again, on PostgreSQL.
+  lk_test(gallery_on_postgresql gallery bash ${PROJECT_SOURCE_DIR}/tests/gallery/on_postgresql.sh
+          $<TARGET_FILE:test_gallery_postgresql> $<TARGET_FILE:test_gallery_store>
+          $<TARGET_FILE:test_gallery_search> $<TARGET_FILE:test_gallery_audit> $<TARGET_FILE:test_gallery_seal>
+          $<TARGET_FILE:test_gallery_crash> $<TARGET_FILE:test_gallery_pgvector>)
+  lk_test(gallery_on_pglite gallery bash ${PROJECT_SOURCE_DIR}/tests/gallery/on_pglite.sh
+          $<TARGET_FILE:test_gallery_pgvector>)
   # The same on a processor without AVX-512: blocks of 8 channels, no Winograd, no bf16.
   lk_test(nn_layers_avx2 nn test_nn_layers)
   set_property(TEST nn_layers_avx2 APPEND PROPERTY ENVIRONMENT "ONEDNN_MAX_CPU_ISA=AVX2")

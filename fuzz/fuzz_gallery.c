@@ -15,12 +15,33 @@ static int count_person(void *context, const char *person, size_t photos, const 
     return ++*people > 1000;
 }
 
+static int count_row(void *context, const lk_audit_row *row) {
+    size_t *rows = context;
+    LK__CHECK(row->hash || row->fault, ==, 1);
+    return ++*rows > 1000;
+}
+
+static int count_photo(void *context, const lk_gallery_photo *photo) {
+    size_t *photos = context;
+    LK__CHECK(photo->person && photo->photo, ==, 1);
+    return ++*photos > 1000;
+}
+
+static void nothing(void *context, const char *finding) {
+    (void)context;
+    LK__CHECK(finding != NULL, ==, 1);
+}
+
 static void use(lk_gallery *gallery) {
     lk_gallery_info info;
     size_t people = 0;
     if (lk_gallery_get_info(gallery, &info, NULL) != LK_OK) return;
     LK__CHECK(info.dim, >, 0);
-    if (lk_gallery_each_person(gallery, count_person, &people, NULL) != LK_OK) return;
+    (void)lk_gallery_each_person(gallery, count_person, &people, NULL);
+    size_t rows = 0, photos = 0;
+    (void)lk_gallery_each_audit(gallery, NULL, count_row, &rows, NULL);
+    (void)lk_gallery_each_photo(gallery, NULL, count_photo, &photos, NULL);
+    (void)lk_gallery_check(gallery, nothing, NULL, NULL);
     float *probe = calloc((size_t)info.dim, sizeof *probe);
     lk_matches matches;
     if (probe) probe[0] = 1;

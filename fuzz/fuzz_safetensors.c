@@ -1,6 +1,6 @@
 /* fuzz_safetensors.c: any bytes as a model file. What is accepted must be whole: names, and data that can be
  * read. */
-#include "nn/safetensors.h"
+#include "base/safetensors.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -78,8 +78,8 @@ run "clang-tidy" tidy
 # Without those that measure how good the figures are: they run no code that the others do not.
 run "build: address and undefined sanitizers" scripts/build.sh asan &&
     tests "tests: address and undefined sanitizers" asan -E '^cli_(faces|data_faces|data_faults)$|^eval_(bootstrap|sklearn)$'
-run "build: thread sanitizer" scripts/build.sh tsan tests_base tests_gallery tests_face likeness cli_draw &&
-    tests "tests: thread sanitizer" tsan -R '^(base|gallery)_|^face_.*loader|^cli_serve_random$'
+run "build: thread sanitizer" scripts/build.sh tsan tests_base tests_gallery tests_face tests_words likeness cli_draw &&
+    tests "tests: thread sanitizer" tsan -R '^(base|gallery)_|^face_.*loader|^words_train|^cli_serve_random$'
 
 echo
 [ ${#failures[@]} -eq 0 ] || printf 'failed: %s\n' "${failures[@]}"

@@ -127,8 +127,11 @@ LK_API lk_status lk_reliability_measure(const lk_trial *trial, const lk_bootstra
                                         lk_reliability *out, lk_error *err);
 
 /* Fit a model's calibration: likelihood ratios, thresholds at each FAR that 30 / FAR different pairs can show
- * (rule of 30), and the tail beyond. Of all folds. EMPTY: no pair of one person, or fewer than 300 of two. */
-LK_API lk_status lk_calibration_fit(const lk_trial *trial, lk_calibration *out, lk_error *err);
+ * (rule of 30), and the tail beyond. Of all folds. EMPTY: no pair of one person, or fewer than 300 of two.
+ * lengths (photos), of lk_embedder_embed_lengths: what quality is told from; NULL, or fewer than 200 photos:
+ * none is told. */
+LK_API lk_status lk_calibration_fit(const lk_trial *trial, const float *lengths, lk_calibration *out,
+                                    lk_error *err);
 
 /* Error versus reject: the photos of the least quality are turned away; what is missed (1 - TAR) of the pairs
  * that are left, at the threshold that has `far` on all pairs? (Grother & Tabassi 2007). A pair has the lower
@@ -212,6 +215,21 @@ typedef enum lk_map_kind {
  * number of threads. INVALID: fewer than 3. */
 LK_API lk_status lk_map_make(const float *vectors, size_t n, int dim, lk_map_kind kind, uint64_t seed,
                              float *xy, lk_error *err);
+
+/* ---- groups that were found, beside the true ones ------------------------------------------------- */
+
+typedef struct lk_grouping {
+    double pair_precision, pair_recall; /* of pairs put together, those of one person; of pairs of one person,
+                                           those put together. NaN: there are no such pairs */
+    double bcubed_precision,
+        bcubed_recall; /* the mean over photos of the share of its group that shows its
+                          person, and of its person that is in its group (Amigo et al. 2009) */
+    double bcubed_f;   /* their harmonic mean */
+    size_t groups, people;
+} lk_grouping;
+/* group, person (n): any numbers. EMPTY: n is 0. */
+LK_API lk_status lk_grouping_measure(const uint32_t *group, const uint32_t *person, size_t n,
+                                     lk_grouping *out, lk_error *err);
 
 #ifdef __cplusplus
 }

@@ -2,8 +2,13 @@
  *
  *   unit vector (dim) -> lk_gallery -> closest photos, or closest people
  *
- * A gallery is a file of SQLite in WAL mode (docs/formats.md). It knows names, photos' names and vectors, and
- * nothing else of faces or models: any unit vectors will do. Conventions are those of likeness.h.
+ * A gallery is a file of SQLite in WAL mode (docs/formats.md), or a schema on a server: where a path is asked
+ * for, an address will do (docs/postgresql.md):
+ *
+ *   postgresql://[USER[:PASSWORD]@][HOST[:PORT]]/[DATABASE][?gallery=NAME][&search=memory|exact|hnsw]...
+ *
+ * It knows names, photos' names and vectors, and nothing else of faces or models: any unit vectors will do.
+ * Conventions are those of likeness.h.
  *
  * What is durable: a change is committed when its call, or lk_gallery_commit, returns LK_OK, and then
  * survives kill -9 and loss of power. What is seen: a search sees what is committed, by whomever, and nothing
@@ -30,7 +35,7 @@ typedef struct lk_vector_kind {
     double threshold;        /* lk_model_threshold */
     const char *model_path;  /* where the model was read from, for people; may be "" */
 } lk_vector_kind;
-/* Make a new gallery. INVALID if the file exists. */
+/* Make a new gallery. INVALID if it exists. */
 LK_API lk_status lk_gallery_create(const char *path, const lk_vector_kind *kind, lk_gallery **out,
                                    lk_error *err);
 /* NOT_FOUND, FORMAT (no gallery, damaged), BUSY, IO. */
@@ -50,6 +55,8 @@ LK_API lk_status lk_gallery_create_with(const char *path, const lk_vector_kind *
 LK_API lk_status lk_gallery_open_with(const char *path, const lk_gallery_options *options, lk_gallery **out,
                                       lk_error *err);
 LK_API void lk_gallery_close(lk_gallery *gallery);
+/* As errors call it: its path, or its address without a password. Lives as long as the gallery. */
+LK_API const char *lk_gallery_name(const lk_gallery *gallery);
 /* LK_OK if the gallery holds vectors of this kind (fingerprint and dim); else MISMATCH, naming both models.
  */
 LK_API lk_status lk_gallery_check_kind(const lk_gallery *gallery, const lk_vector_kind *kind, lk_error *err);
@@ -82,6 +89,8 @@ typedef struct lk_enrollment {
     const uint8_t *crop;        /* the aligned face as a small JPEG; NULL: not kept */
     size_t crop_size;           /* bytes, at most 16 MiB */
     double quality;             /* above 0, the more the better; 0: not told */
+    const char *added;          /* when: UTC, "2026-11-28T03:04:05Z"; NULL: now */
+    const char *person_added;   /* when the person, if they are new; NULL: as the photo */
 } lk_enrollment;
 /* Enroll photos, all or none. The same person and photo name again replaces what was there. Photo ids rise
  * and are never used again, and what a photo id stands for never changes: also a replacement gets a new one.

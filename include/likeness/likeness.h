@@ -168,6 +168,12 @@ typedef struct lk_calibration {
     /* Below the last level's FAR it is extrapolated: cosines of two people above that level's exceed it as a
      * generalised Pareto distribution does. tail_scale 0: not known. */
     double tail_scale, tail_shape;
+    /* How far a vector can be trusted, by its length before it is scaled to 1: both rising. None: not known.
+     */
+    size_t knots;
+    struct {
+        double length, quality;
+    } knot[LK_LEVELS_MAX];
     size_t people, photos, pairs_same, pairs_different; /* that it was fitted on */
 } lk_calibration;
 
@@ -193,6 +199,10 @@ LK_API double lk_calibration_gallery_threshold(const lk_calibration *calibration
 LK_API double lk_calibration_gallery_fpir(const lk_calibration *calibration, size_t photos, double cosine,
                                           bool *extrapolated);
 
+/* 0..1, by the length that lk_embedder_embed_lengths gave: the median cosine to expect with the person's
+ * other photos. It predicts which vectors fail. NaN: not known. */
+LK_API double lk_calibration_quality(const lk_calibration *calibration, double length);
+
 /* ---- embedding ------------------------------------------------------------------------------------ */
 
 /* What activations are kept in and multiplied as; weights on disk are f32 always. bf16 (bfloat16: 8 bits of
@@ -211,6 +221,11 @@ LK_API void lk_embedder_free(lk_embedder *embedder);
  */
 LK_API lk_status lk_embedder_embed(lk_embedder *embedder, const lk_image *const *images, size_t count,
                                    const lk_crop *crop, float *vectors, lk_error *err);
+/* The same, and how long each vector was before it was scaled to 1 (count; the mean of the photo's and its
+ * mirror image's): for lk_calibration_quality. It costs nothing more. */
+LK_API lk_status lk_embedder_embed_lengths(lk_embedder *embedder, const lk_image *const *images, size_t count,
+                                           const lk_crop *crop, float *vectors, float *lengths,
+                                           lk_error *err);
 
 /* ---- faces in photos ----------------------------------------------------------------------------- */
 

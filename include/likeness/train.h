@@ -182,11 +182,12 @@ typedef struct lk_train_options {
      * it is computed. The model is the same to the bit with and without. */
     void (*look)(void *context, const lk_train_look *look);
     double look_minutes;
-    /* Called on rank 0 at the end with the validation people's photos: vectors (photos, dim) and whose they
-     * are. What it makes of them is the model's calibration; EMPTY and INVALID, too little to say: there is
-     * none. lk_calibration_fit with a trial around it; NULL: none. */
-    lk_status (*calibrate)(const float *vectors, const uint32_t *person, size_t photos, int dim,
-                           lk_calibration *out, lk_error *err);
+    /* Called on rank 0 at the end with the validation people's photos: vectors (photos, dim), lengths
+     * before they were scaled to 1, and whose they are. What it makes of them is the model's calibration;
+     * EMPTY and INVALID, too little to say: there is none. lk_calibration_fit with a trial around it; NULL:
+     * none. */
+    lk_status (*calibrate)(const float *vectors, const float *lengths, const uint32_t *person, size_t photos,
+                           int dim, lk_calibration *out, lk_error *err);
     void *context;
 } lk_train_options;
 

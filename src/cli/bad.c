@@ -13,6 +13,7 @@ static const char *const kind_names[CLI_BAD_KINDS] = {
     [CLI_NO_FACE] = "without a face",
     [CLI_SEVERAL_FACES] = "with several faces",
     [CLI_BAD_NAME] = "with a name that cannot be kept",
+    [CLI_POOR] = "of too little quality",
 };
 
 /* Does the message begin with the file, as most of the library's do? There a control character is a '?'. */

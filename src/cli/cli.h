@@ -270,6 +270,7 @@ typedef enum cli_bad_kind {
     CLI_NO_FACE,
     CLI_SEVERAL_FACES,
     CLI_BAD_NAME,
+    CLI_POOR, /* of too little quality */
     CLI_BAD_KINDS
 } cli_bad_kind;
 typedef struct cli_bad {
@@ -380,6 +381,15 @@ typedef enum cli_pick {
     CLI_PICK_NUMBER   /* `number` */
 } cli_pick;
 
+/* A face as a gallery may keep it: a JPEG of CLI_KEPT_SIDE pixels a side, in which what was embedded fills
+ * 1 / CLI_KEPT_ROOM of each side in the middle, so that another model can be given it (docs/formats.md). */
+enum { CLI_KEPT_SIDE = 160 };
+#define CLI_KEPT_ROOM 1.25
+typedef struct cli_jpeg {
+    uint8_t *bytes;
+    size_t size;
+} cli_jpeg;
+
 /* What was found in a photo, and the vectors of the faces that were picked. */
 typedef struct cli_faces {
     bool looked;          /* for faces */
@@ -389,6 +399,9 @@ typedef struct cli_faces {
     size_t count;         /* vectors */
     const size_t *number; /* (count) into face; NULL when whole */
     const float *vectors; /* (count, dim) */
+    const cli_jpeg *kept; /* (count) where asked for, else NULL */
+    const float *lengths; /* (count): before they were scaled to 1 */
+    const float *quality; /* (count): of the vectors, by the model's calibration; NaN: not known */
 } cli_faces;
 
 /* Called for each photo in order; `faces` NULL for one that could not be read and is in the list of bad ones.
@@ -411,6 +424,7 @@ typedef struct cli_embedding {
     void (*seen)(void *context, size_t photo, const lk_image *image, const lk_error *why);
     void *context;
     cli_bad *bad;
+    bool keep; /* make the pictures that a gallery keeps too */
 } cli_embedding;
 /* Faces are looked for where the model is one of aligned faces or look->detect is set, unless the photo has a
  * crop, look->aligned is set or its folder is one of aligned faces. STOPPED after Ctrl-C; else what fn or the
@@ -515,8 +529,9 @@ int cli_rule_pair(const lk_model *model, const char *path, const cli_wish *wish,
 int cli_rule_gallery(const lk_model *model, const char *path, const lk_gallery_info *info,
                      const cli_wish *wish, cli_rule *out);
 double cli_rule_probability(const cli_rule *rule, double cosine); /* NaN: not known */
-/* A table's cell: a probability with two digits beside its nearer end, a rate; "NA" for NaN. */
+/* A table's cell: a probability with two digits beside its nearer end, a quality, a rate; "NA" for NaN. */
 void cli_probability_cell(cli_table *table, double probability);
+void cli_quality_cell(cli_table *table, double quality);
 void cli_rate_cell(cli_table *table, const cli_rule *rule);
 
 /* ---- ranks (ranks_mpi.c) ---------------------------------------------------------------------------- */

@@ -140,6 +140,11 @@ static void print_text(const lk_calibration *c) {
         printf("\n%.0f %% of the pairs of one person look like strangers: wrong labels, or faces nobody "
                "could know\n",
                100 * c->doubt);
+    if (c->knots)
+        printf("quality of vectors (cosine to expect with the person's others): %.2f for the worst of 20, "
+               "%.2f in the "
+               "middle, %.2f for the best\n",
+               c->knot[1].quality, c->knot[c->knots / 2].quality, c->knot[c->knots - 1].quality);
     if (c->levels < 5)
         printf("too few pairs of two people for a FAR of 1e-3: thresholds of less are guesses or missing\n");
 }
@@ -198,7 +203,10 @@ static int write_model(const calibrate_options *o, const eval_run *r) {
     lk_error err = {0};
     size_t count = 0;
     float *vectors = eval_set_trial(&r->verify, m, &trial);
-    lk_status status = lk_calibration_fit(&trial, &calibration, &err);
+    float *lengths = cli_alloc(r->verify.count, sizeof *lengths);
+    for (size_t i = 0; i < r->verify.count; i++) lengths[i] = m->lengths[r->verify.photo[i]];
+    lk_status status = lk_calibration_fit(&trial, lengths, &calibration, &err);
+    free(lengths);
     if (status == LK_OK && calibration.slope <= 0) {
         cli_say(
             "%s: photos of one person are no more alike than those of two, by this model: nothing is written",

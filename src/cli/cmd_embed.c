@@ -113,11 +113,13 @@ static void npy_row(const writer *w, const float *vector) {
     }
 }
 
-static void json_row(const writer *w, const char *photo, const lk_face *face, const float *vector) {
+static void json_row(const writer *w, const char *photo, const lk_face *face, float quality,
+                     const float *vector) {
     json_t *row = json_object(), *values = json_array();
     for (int i = 0; i < w->dim; i++) json_array_append_new(values, cli_json_real((double)vector[i]));
     json_object_set_new(row, "photo", cli_json_text(photo));
     if (face) cli_face_json(row, face);
+    json_object_set_new(row, "vector_quality", cli_json_real((double)quality));
     json_object_set_new(row, "vector", values);
     cli_json_print(w->file, row);
 }
@@ -144,7 +146,8 @@ static lk_status on_faces(void *context, size_t photo, const cli_faces *faces, l
         char *name = w->all && !faces->whole ? cli_format("%s#%zu", path, faces->number[i] + 1)
                                              : cli_format("%s", path);
         if (w->format == FORMAT_JSON)
-            json_row(w, name, faces->whole ? NULL : &faces->face[faces->number[i]], vector);
+            json_row(w, name, faces->whole ? NULL : &faces->face[faces->number[i]], faces->quality[i],
+                     vector);
         else
             text_row(w, name, vector);
         free(name);

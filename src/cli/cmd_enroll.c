@@ -4,6 +4,7 @@
 #include "cli.h"
 
 #include <stddef.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -15,23 +16,33 @@ typedef struct enroll_options {
     cli_pick pick;
     int picks;   /* how often the command line said which face */
     size_t face; /* from 1, with --face */
-    bool encrypt;
+    bool encrypt, keep_crops, no_sources;
+    double min_quality;
     cli_access access;
     cli_look look;
     cli_compute compute;
 } enroll_options;
 
-enum { KEY_PERSON = CLI_KEY_VERB, KEY_LARGEST, KEY_ALL, KEY_FACE, KEY_ENCRYPT };
+enum {
+    KEY_PERSON = CLI_KEY_VERB,
+    KEY_LARGEST,
+    KEY_ALL,
+    KEY_FACE,
+    KEY_MIN_QUALITY,
+    KEY_ENCRYPT,
+    KEY_KEEP_CROPS,
+    KEY_NO_SOURCES
+};
 
-static const char doc[] =
-    "Enroll every photo of folders of people (DIR/PERSON/PHOTO), or PHOTOs of one "
-    "person given by --person. The gallery "
-    "is made if it is not there; one that holds another model's vectors is left as it "
-    "is. A photo with several faces is skipped unless the command line says "
-    "which one to take.\vThe gallery keeps names, photo "
-    "paths and vectors, not the photos. What could not be enrolled is told, listed at the end and left "
-    "out; the exit code is 3 if a PHOTO "
-    "given by name failed or nothing could be enrolled.";
+static const char doc[] = "Enroll every photo of folders of people (DIR/PERSON/PHOTO), or PHOTOs of one "
+                          "person given by --person. The gallery "
+                          "is made if it is not there; one that holds another model's vectors is left as it "
+                          "is. A photo with several faces is skipped unless the command line says "
+                          "which one to take.\vThe gallery keeps names, photo "
+                          "paths and vectors; of the photos it keeps nothing, or with --keep-crops the "
+                          "faces. What could not be enrolled is told, listed at the end and left "
+                          "out; the exit code is 3 if a PHOTO "
+                          "given by name failed or nothing could be enrolled.";
 
 static const struct argp_option option_list[] = {
     {"model", CLI_KEY_MODEL, "MODEL", 0,
@@ -40,6 +51,14 @@ static const struct argp_option option_list[] = {
     {"largest", KEY_LARGEST, 0, 0, "Of several faces in a photo take the largest", 0},
     {"all", KEY_ALL, 0, 0, "Of several faces in a photo take all, as PHOTO#1 and so on", 0},
     {"face", KEY_FACE, "N", 0, "Of several faces take number N, the widest being 1 (likeness detect)", 0},
+    {"keep-crops", KEY_KEEP_CROPS, 0, 0,
+     "Keep a small picture of each face in the gallery: to look at, and to enroll again with another model",
+     0},
+    {"no-sources", KEY_NO_SOURCES, 0, 0, "Do not keep where the photos lie, as a whole path", 0},
+    {"min-quality", KEY_MIN_QUALITY, "Q", 0,
+     "Leave out faces whose vector the model trusts less, 0 to 1; its calibration must tell (likeness "
+     "calibrate)",
+     0},
     {"encrypt", KEY_ENCRYPT, 0, 0, "Encrypt the vectors of a gallery that is made", 0},
     CLI_OPTION_KEY,
     CLI_OPTION_CROP,
@@ -48,6 +67,7 @@ static const struct argp_option option_list[] = {
     {0}};
 
 static const cli_number numbers[] = {{KEY_FACE, CLI_SIZE, offsetof(enroll_options, face), 1, CLI_FACES_MAX},
+                                     {KEY_MIN_QUALITY, CLI_REAL, offsetof(enroll_options, min_quality), 0, 1},
                                      CLI_NUMBERS_LOOK(enroll_options),
                                      CLI_NUMBERS_COMPUTE(enroll_options),
                                      {0}};
@@ -71,6 +91,8 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
         o->person = arg;
         return 0;
     case KEY_ENCRYPT: o->encrypt = true; return 0;
+    case KEY_KEEP_CROPS: o->keep_crops = true; return 0;
+    case KEY_NO_SOURCES: o->no_sources = true; return 0;
     case CLI_KEY_CROP: o->crop = cli_crop_option(arg, state); return 0;
     case ARGP_KEY_ARG:
         if (!o->gallery)
@@ -96,6 +118,9 @@ typedef struct waiting {
     size_t photo;
     char *name; /* of the photo, as the gallery will know it */
     float *vector;
+    char *source; /* NULL: not kept; so is the crop */
+    cli_jpeg crop;
+    double quality; /* of the vector; NaN: not known */
 } waiting;
 
 /* A commit waits for the disk, so many photos are one; they wait in memory, so that others who write to the
@@ -118,6 +143,8 @@ static void waiting_drop(enrollment *e) {
     for (size_t i = 0; i < e->wait_count; i++) {
         free(e->waiting[i].name);
         free(e->waiting[i].vector);
+        free(e->waiting[i].source);
+        free(e->waiting[i].crop.bytes);
     }
     e->wait_count = 0;
 }
@@ -127,7 +154,18 @@ static lk_status enroll_add(enrollment *e, const waiting *w, size_t *added, lk_e
     if (e->dataset)
         person = lk_dataset_person_name(e->dataset, lk_dataset_photo_person(e->dataset, w->photo));
     lk_error why = {0};
-    lk_status status = lk_gallery_add(e->gallery, person, w->name, w->vector, NULL, &why);
+    lk_enrollment photo = {.person = person,
+                           .photo = w->name,
+                           .vector = w->vector,
+                           .source = w->source,
+                           .crop = w->crop.bytes,
+                           .crop_size = w->crop.size,
+                           .quality = isnan(w->quality) ? 0 : w->quality};
+    lk_status status = lk_gallery_enroll(e->gallery, &photo, 1, NULL, &why);
+    if (status == LK_INVALID && photo.source) { /* it may be the folders above that no gallery takes */
+        photo.source = NULL;
+        status = lk_gallery_enroll(e->gallery, &photo, 1, NULL, &why);
+    }
     if (status == LK_OK) ++*added;
     if (status == LK_INVALID) { /* a name that no gallery takes: said before anything was written */
         cli_bad_say(&e->bad, CLI_BAD_NAME, e->photos[w->photo].path, "%s", why.message);
@@ -179,9 +217,20 @@ static lk_status on_faces(void *context, size_t photo, const cli_faces *faces, l
     bool numbered = faces->found > 1 && (pick == CLI_PICK_ALL || pick == CLI_PICK_NUMBER);
     if (faces->count == 0) tell_none(e, path, faces->found);
     for (size_t i = 0; i < faces->count; i++) {
-        waiting w = {.photo = photo, .vector = cli_alloc(e->dim, sizeof *w.vector)};
+        double quality = (double)faces->quality[i];
+        if (quality < e->options->min_quality) {
+            cli_bad_say(&e->bad, CLI_POOR, path, "the vector's quality is %.3f, below %.3f", quality,
+                        e->options->min_quality);
+            continue;
+        }
+        waiting w = {.photo = photo, .vector = cli_alloc(e->dim, sizeof *w.vector), .quality = quality};
         w.name = numbered ? cli_format("%s#%zu", path, faces->number[i] + 1) : cli_format("%s", path);
         memcpy(w.vector, faces->vectors + i * e->dim, e->dim * sizeof *w.vector);
+        if (!e->options->no_sources) w.source = realpath(path, NULL);
+        if (faces->kept) {
+            w.crop = (cli_jpeg){cli_alloc(faces->kept[i].size, 1), faces->kept[i].size};
+            memcpy(w.crop.bytes, faces->kept[i].bytes, w.crop.size);
+        }
         e->waiting = cli_grow(e->waiting, e->wait_count + 1, sizeof *e->waiting);
         e->waiting[e->wait_count++] = w;
     }
@@ -222,7 +271,8 @@ static cli_embedding embedding_of(enrollment *e, const lk_model *model) {
                            .count = e->count,
                            .fn = on_faces,
                            .context = e,
-                           .bad = &e->bad};
+                           .bad = &e->bad,
+                           .keep = o->keep_crops};
 }
 
 /* --encrypt, and a gallery that is there already. */
@@ -237,19 +287,34 @@ static lk_status stays_plain(const enrollment *e, lk_error *err) {
     return LK_MISMATCH;
 }
 
+/* A floor that nobody can tell of is a mistake. */
+static lk_status check_quality(const enroll_options *o, const lk_model *model, lk_error *err) {
+    const lk_calibration *calibration = lk_model_calibration(model);
+    if (o->min_quality == 0 || (calibration && calibration->knots)) return LK_OK;
+    err->status = LK_INVALID;
+    snprintf(
+        err->message, sizeof err->message,
+        "--min-quality: the model is not calibrated to tell the quality of vectors (likeness calibrate)");
+    return LK_INVALID;
+}
+
 /* Open the gallery and its model; or, if there is none yet, the model first, so that a wrong one leaves no
  * file. */
 static lk_status gallery_open(enrollment *e, lk_model **model, bool *made, lk_error *err) {
     const enroll_options *o = e->options;
     lk_status status = cli_gallery_open(o->gallery, true, &o->access, &e->gallery, err);
     if (status == LK_OK && o->encrypt) status = stays_plain(e, err);
-    if (status == LK_OK) return cli_gallery_model(e->gallery, o->model, model, err);
+    if (status == LK_OK) {
+        status = cli_gallery_model(e->gallery, o->model, model, err);
+        return status == LK_OK ? check_quality(o, *model, err) : status;
+    }
     if (status != LK_NOT_FOUND || !o->model) {
         if (status == LK_NOT_FOUND)
             cli_say("to make a new gallery, give the model that makes its vectors: --model");
         return status;
     }
     status = lk_model_open(o->model, model, err);
+    if (status == LK_OK) status = check_quality(o, *model, err);
     /* Nor may a precision that this processor refuses leave one, or a detector that is not there. */
     cli_embedding embedding = embedding_of(e, *model);
     if (status == LK_OK) status = cli_embed_check(&embedding, err);

@@ -204,6 +204,8 @@ void eval_models_free(eval_run *r) {
         eval_model *m = &r->models[i];
         free(m->name);
         free(m->vectors);
+        free(m->lengths);
+        free(m->quality);
         json_decref(m->trained);
         json_decref(m->figures);
         lk_model_free(m->model);

@@ -1,231 +1,186 @@
-/* cmd_gallery.c: likeness gallery: who is in a gallery, what it is, what was done with it, and changing it by
- * hand. */
+/* cmd_gallery.c: likeness gallery GALLERY ACTION ...: finds the action and runs it, and what the actions
+ * share. Each has options and a --help of its own. */
 #include "gallery.h"
 
-#include <math.h>
+#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
-static const char doc[] = "Look into a gallery, and change it.\vlist: the people, how many photos of each, "
-                          "and when they were added. "
-                          "info: counts, and the model whose vectors it holds. remove PERSON: delete a "
-                          "person and all their photos. "
-                          "rename PERSON NAME: call a person otherwise. audit: what was done with the "
-                          "gallery, by whom, and what came "
-                          "back; exit code 1 if that account was tampered with. check: look at everything "
-                          "that is stored; exit code 1 if "
-                          "something is wrong. backup FILE: a copy as of one moment, while others may write.";
+typedef struct action {
+    const char *name;
+    int (*run)(const char *path, int argc, char **argv);
+    const char *summary;
+} action;
 
-enum { KEY_VERIFY = CLI_KEY_VERB, KEY_HEAD };
+static const action actions[] = {
+    {"list", gallery_list, "the people, how many photos of each, since when"},
+    {"show", gallery_show, "the photos of a person"},
+    {"info", gallery_info, "how many people and photos, the model whose vectors they have"},
+    {"rename", gallery_rename, "give a person another name"},
+    {"remove", gallery_remove, "delete a person and all that is kept of them"},
+    {"remove-photo", gallery_remove_photo, "delete one photo"},
+    {"merge-people", gallery_merge_people, "people who are one: all photos to one of them"},
+    {"merge", gallery_merge, "enroll all of another gallery too"},
+    {"export", gallery_export, "to a folder that any program can read"},
+    {"import", gallery_import, "from such a folder"},
+    {"dedupe", gallery_dedupe, "people who were enrolled twice"},
+    {"reenroll", gallery_reenroll, "the same people with the vectors of another model"},
+    {"check", gallery_check, "look at everything that is stored"},
+    {"backup", gallery_backup, "a copy as of one moment, while others may write"},
+    {"audit", gallery_audit, "what was done with it, by whom, and what came back"},
+};
+static const action without = {"cluster", gallery_cluster,
+                               "the faces of a folder of photos, grouped into people"};
+enum { ACTIONS = sizeof actions / sizeof *actions };
 
-static const struct argp_option option_list[] = {
-    CLI_OPTION_JSON,
-    CLI_OPTION_TSV,
-    CLI_OPTION_KEY,
-    CLI_OPTION_AUDIT,
-    {"verify", KEY_VERIFY, 0, 0, "audit: only say whether the account holds", 0},
-    {"head", KEY_HEAD, "HASH", 0,
-     "audit: a hash that was written down; the account must have passed through it", 0},
-    {0}};
+static void print_help(FILE *out) {
+    fprintf(out, "Usage: likeness gallery GALLERY ACTION [OPTION...] ...\n"
+                 "Look after a gallery.\n\n");
+    for (size_t i = 0; i < ACTIONS; i++) fprintf(out, "  %-16s%s\n", actions[i].name, actions[i].summary);
+    fprintf(out,
+            "\n  likeness gallery GALLERY ACTION --help    the options of an action\n\n"
+            "Without a gallery, likeness gallery cluster FOLDER:\n\n  %-16s%s\n",
+            without.name, without.summary);
+}
 
-/* ---- commands ----------------------------------------------------------------------------------------- */
+/* As argp says it. */
+static int usage(const char *what, const char *word) {
+    char *shown = cli_escape(word ? word : "", false);
+    fprintf(stderr, "likeness gallery: %s%s\nTry `likeness gallery --help' for more information.\n", what,
+            shown);
+    free(shown);
+    return CLI_USAGE;
+}
 
-typedef struct list_output {
-    cli_style style;
-    cli_table *table;
-} list_output;
+static const action *find(const char *name) {
+    for (size_t i = 0; i < ACTIONS; i++)
+        if (strcmp(actions[i].name, name) == 0) return &actions[i];
+    return NULL;
+}
 
-static int list_person(void *context, const char *person, size_t photos, const char *added) {
-    list_output *l = context;
-    if (l->style == CLI_JSON) {
-        json_t *row = json_object();
-        json_object_set_new(row, "person", cli_json_text(person));
-        json_object_set_new(row, "photos", json_integer((json_int_t)photos));
-        json_object_set_new(row, "added", cli_json_text(added));
-        cli_json_print(stdout, row);
-    } else {
-        cli_table_cell(l->table, "%s", person);
-        cli_table_cell(l->table, "%zu", photos);
-        cli_table_cell(l->table, "%s", added ? added : "");
-    }
+/* The n-th word that is no option, from 1; 0: there is none. */
+static int word_at(int argc, char **argv, int n) {
+    for (int i = 1; i < argc; i++)
+        if ((argv[i][0] != '-' || !argv[i][1]) && --n == 0) return i;
     return 0;
 }
 
-static int list(const gallery_options *o, lk_gallery *gallery) {
-    static const char *const titles[] = {"person", "photos", "added"};
-    list_output l = {.style = o->style};
-    lk_error err;
-    if (o->style != CLI_JSON) l.table = cli_table_new("lrl", titles);
-    lk_status status = lk_gallery_each_person(gallery, list_person, &l, &err);
-    if (l.table) cli_table_print(l.table, o->style);
-    return status == LK_OK ? CLI_OK : cli_fail(&err);
+static void take_out(int *argc, char **argv, int at) {
+    memmove(argv + at, argv + at + 1, (size_t)(*argc - at) * sizeof *argv); /* with the NULL at the end */
+    --*argc;
 }
 
-static void info_json(const lk_gallery_info *in) {
-    json_t *row = json_object();
-    json_object_set_new(row, "people", json_integer((json_int_t)in->people));
-    json_object_set_new(row, "photos", json_integer((json_int_t)in->photos));
-    json_object_set_new(row, "dim", json_integer(in->dim));
-    json_object_set_new(row, "threshold", cli_json_real(in->threshold));
-    json_object_set_new(row, "model", cli_json_text(in->model_path));
-    json_object_set_new(row, "fingerprint", cli_json_text(in->fingerprint));
-    json_object_set_new(row, "created", cli_json_text(in->created));
-    json_object_set_new(row, "encrypted", json_boolean(in->encrypted));
-    json_object_set_new(row, "audit_rows", json_integer(in->audit_rows));
-    json_object_set_new(row, "audit_head", cli_json_text(in->audit_head));
-    cli_json_print(stdout, row);
+static int run_without(int argc, char **argv, int first) {
+    char *name = cli_format("likeness gallery %s", without.name);
+    take_out(&argc, argv, first);
+    argv[0] = name;
+    int code = without.run(NULL, argc, argv);
+    free(name);
+    return code;
 }
 
-static int info(const gallery_options *o, lk_gallery *gallery) {
-    lk_gallery_info in;
-    lk_error err;
-    if (lk_gallery_get_info(gallery, &in, &err) != LK_OK) return cli_fail(&err);
-    if (o->style == CLI_JSON) {
-        info_json(&in);
-        return CLI_OK;
-    }
-    static const char *const titles[] = {"field", "value"};
-    cli_table *table = cli_table_new("ll", o->style == CLI_TSV ? titles : NULL);
-    cli_table_cell(table, "people");
-    cli_table_cell(table, "%zu", in.people);
-    cli_table_cell(table, "photos");
-    cli_table_cell(table, "%zu", in.photos);
-    cli_table_cell(table, "dim");
-    cli_table_cell(table, "%d", in.dim);
-    cli_table_cell(table, "threshold");
-    if (isfinite(in.threshold))
-        cli_table_cell(table, "%.4f", in.threshold);
-    else
-        cli_table_cell(table, "NA");
-    cli_table_cell(table, "model");
-    cli_table_cell(table, "%s", in.model_path);
-    cli_table_cell(table, "fingerprint");
-    cli_table_cell(table, "%s", in.fingerprint);
-    cli_table_cell(table, "created");
-    cli_table_cell(table, "%s", in.created);
-    cli_table_cell(table, "encrypted");
-    cli_table_cell(table, in.encrypted ? "yes" : "no");
-    cli_table_cell(table, "audit rows");
-    cli_table_cell(table, "%lld", (long long)in.audit_rows);
-    cli_table_cell(table, "audit head");
-    cli_table_cell(table, "%s", in.audit_head);
-    cli_table_print(table, o->style);
-    return CLI_OK;
+int cmd_gallery(int argc, char **argv) {
+    int gallery = word_at(argc, argv, 1), second = word_at(argc, argv, 2);
+    if (gallery && strcmp(argv[gallery], without.name) == 0) return run_without(argc, argv, gallery);
+    for (int i = 1; i < argc && !second; i++)
+        if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-?") == 0) {
+            print_help(stdout);
+            return CLI_OK;
+        }
+    if (!second) return usage("a gallery and an action are needed", NULL);
+    const action *a = find(argv[second]);
+    if (!a) return usage("there is no such action: ", argv[second]);
+    const char *path = argv[gallery];
+    char *name = cli_format("likeness gallery GALLERY %s", a->name);
+    take_out(&argc, argv, second);
+    take_out(&argc, argv, gallery);
+    argv[0] = name;
+    int code = a->run(path, argc, argv);
+    free(name);
+    return code;
 }
 
-static int remove_person(const gallery_options *o, lk_gallery *gallery) {
-    size_t photos = 0;
-    lk_error err;
-    if (lk_gallery_remove(gallery, o->arguments[0], &photos, &err) != LK_OK) return cli_fail(&err);
-    cli_say("%s: removed %s and %zu %s", o->gallery, o->arguments[0], photos,
-            photos == 1 ? "photo" : "photos");
-    return CLI_OK;
-}
+/* ---- words ------------------------------------------------------------------------------------------ */
 
-static int rename_person(const gallery_options *o, lk_gallery *gallery) {
-    lk_error err;
-    if (lk_gallery_rename(gallery, o->arguments[0], o->arguments[1], &err) != LK_OK) return cli_fail(&err);
-    cli_say("%s: %s is called %s now", o->gallery, o->arguments[0], o->arguments[1]);
-    return CLI_OK;
-}
-
-static const struct command {
-    const char *name, *arguments;     /* as the usage shows them */
-    size_t count;                     /* of arguments */
-    enum { READ, WRITE, RECORD } how; /* RECORD: it reads, and that is told of in the audit if it can be */
-    gallery_fn run;
-} commands[] = {
-    {"list", "", 0, READ, list},
-    {"info", "", 0, READ, info},
-    {"remove", " PERSON", 1, WRITE, remove_person},
-    {"rename", " PERSON NAME", 2, WRITE, rename_person},
-    {"audit", "", 0, READ, gallery_audit},
-    {"check", "", 0, READ, gallery_check},
-    {"backup", " FILE", 1, RECORD, gallery_backup},
-};
-enum { COMMANDS = sizeof commands / sizeof *commands };
-
-/* ---- options ------------------------------------------------------------------------------------------ */
-
-typedef struct parsed {
-    gallery_options options;
-    const struct command *command;
-    size_t given; /* arguments of the command, those too many counted */
-} parsed;
-
-/* "list, remove, info" */
-static char *command_names(void) {
-    char *names = cli_format("%s", commands[0].name);
-    for (size_t i = 1; i < COMMANDS; i++) {
-        char *longer = cli_format("%s, %s", names, commands[i].name);
-        free(names);
-        names = longer;
-    }
-    return names;
-}
-
-static void argument(parsed *p, const char *arg, struct argp_state *state) {
-    gallery_options *o = &p->options;
-    if (!o->gallery) {
-        o->gallery = arg;
-    } else if (!p->command) {
-        for (size_t i = 0; i < COMMANDS; i++)
-            if (strcmp(arg, commands[i].name) == 0) p->command = &commands[i];
-        if (!p->command) argp_error(state, "'%s' is not one of %s", arg, command_names());
-    } else {
-        if (o->count == p->command->count) argp_error(state, "'%s' is one too many", arg);
-        o->arguments[o->count++] = arg;
+error_t gallery_words_parse(gallery_words *w, int key, char *arg, struct argp_state *state) {
+    switch (key) {
+    case CLI_KEY_JSON: w->style = CLI_JSON; return 0;
+    case CLI_KEY_TSV: w->style = CLI_TSV; return 0;
+    case ARGP_KEY_ARG:
+        if (w->count == w->most || w->count == GALLERY_WORDS) argp_error(state, "'%s' is one too many", arg);
+        w->words[w->count++] = arg;
+        return 0;
+    case ARGP_KEY_END:
+        if (w->count < w->least) argp_error(state, "%s", w->missing);
+        return 0;
+    default: return cli_access_parse(&w->access, key, arg, state);
     }
 }
 
 static error_t parse(int key, char *arg, struct argp_state *state) {
-    parsed *p = state->input;
-    gallery_options *o = &p->options;
-    switch (key) {
-    case CLI_KEY_JSON: o->style = CLI_JSON; return 0;
-    case CLI_KEY_TSV: o->style = CLI_TSV; return 0;
-    case KEY_VERIFY: o->verify = true; return 0;
-    case KEY_HEAD: o->head = arg; return 0;
-    case ARGP_KEY_ARG: argument(p, arg, state); return 0;
-    case ARGP_KEY_END:
-        if (!p->command) argp_error(state, "a gallery and one of %s are needed", command_names());
-        if (o->count < p->command->count)
-            argp_error(state, "%s needs%s", p->command->name, p->command->arguments);
-        if ((o->verify || o->head) && p->command->run != gallery_audit)
-            argp_error(state, "--verify and --head go with audit");
-        return 0;
-    default: return cli_access_parse(&o->access, key, arg, state);
-    }
+    return gallery_words_parse(state->input, key, arg, state);
 }
 
-/* "GALLERY list\nGALLERY info\n..." */
-static char *usage(void) {
-    char *text = cli_format("%s", "");
-    for (size_t i = 0; i < COMMANDS; i++) {
-        char *longer =
-            cli_format("%s%sGALLERY %s%s", text, i ? "\n" : "", commands[i].name, commands[i].arguments);
-        free(text);
-        text = longer;
-    }
-    return text;
+void gallery_words_read(gallery_words *w, const char *arguments, const char *doc, int argc, char **argv) {
+    static const struct argp_option options[] = {GALLERY_OPTIONS, {0}};
+    const struct argp argp = {options, parse, arguments, doc, NULL, NULL, NULL};
+    if (argp_parse(&argp, argc, argv, 0, NULL, w) != 0) exit(CLI_USAGE);
 }
 
-int cmd_gallery(int argc, char **argv) {
-    char *arguments = usage();
-    const struct argp argp = {option_list, parse, arguments, doc, NULL, NULL, NULL};
-    parsed p = {.command = NULL};
-    int code = argp_parse(&argp, argc, argv, 0, NULL, &p) == 0 ? CLI_OK : CLI_USAGE;
-    if (code == CLI_OK) {
-        lk_gallery *gallery = NULL;
-        lk_error err = {0};
-        gallery_options *o = &p.options;
-        lk_status status =
-            p.command->how == RECORD
-                ? cli_gallery_open_to_search(o->gallery, &o->access, &gallery, &o->recorded, &err)
-                : cli_gallery_open(o->gallery, p.command->how == WRITE, &o->access, &gallery, &err);
-        code = status == LK_OK ? p.command->run(o, gallery) : cli_fail(&err);
-        lk_gallery_close(gallery);
+/* ---- results ---------------------------------------------------------------------------------------- */
+
+static void cell(cli_table *table, const json_t *value) {
+    if (json_is_string(value))
+        cli_table_cell(table, "%s", json_string_value(value));
+    else if (json_is_integer(value))
+        cli_table_cell(table, "%" JSON_INTEGER_FORMAT, json_integer_value(value));
+    else if (json_is_real(value))
+        cli_table_cell(table, "%.4f", json_real_value(value));
+    else
+        cli_table_cell(table, "NA");
+}
+
+void gallery_fields_print(cli_style style, json_t *fields) {
+    static const char *const two[] = {"field", "value"};
+    if (style == CLI_JSON) {
+        cli_json_print(stdout, fields);
+        return;
     }
-    free(arguments);
-    return code;
+    const char *key;
+    json_t *value;
+    cli_table *table = cli_table_new("ll", style == CLI_TSV ? two : NULL);
+    json_object_foreach(fields, key, value) {
+        cli_table_cell(table, "%s", key);
+        cell(table, value);
+    }
+    cli_table_print(table, style);
+    json_decref(fields);
+}
+
+void gallery_told(cli_style style, json_t *fields, const char *format, ...) {
+    va_list args;
+    va_start(args, format);
+    char *text = NULL;
+    if (vasprintf(&text, format, args) < 0) text = NULL;
+    va_end(args);
+    if (style == CLI_TEXT) {
+        cli_say("%s", text ? text : "done");
+        json_decref(fields);
+    } else {
+        gallery_fields_print(style, fields);
+    }
+    free(text);
+}
+
+char *gallery_count(size_t count, const char *one, const char *many) {
+    return cli_format("%zu %s", count, count == 1 ? one : many);
+}
+
+int gallery_progress(void *context, size_t done, size_t count) {
+    double seconds = cli_seconds() - *(const double *)context,
+           rate = seconds > 0 ? (double)done / seconds : 0;
+    char left[32];
+    cli_progress(count ? (double)done / (double)count : 1, false, "%zu of %zu photos  %.0f photos/s  %s left",
+                 done, count, rate, cli_clock(rate > 0 ? (double)(count - done) / rate : -1, left));
+    return cli_stopped() && done < count;
 }

@@ -99,6 +99,7 @@ typedef struct answer {
     const char *photo;
     size_t number, faces; /* from 1, of so many */
     const lk_face *face;  /* NULL: the photo was taken whole */
+    double quality;       /* of the vector */
     lk_matches matches;
     bool known;
 } answer;
@@ -120,6 +121,7 @@ static json_t *answer_json(const answers *a, const answer *one) {
         json_array_append_new(matches, match);
     }
     cli_face_json(face, one->face);
+    json_object_set_new(face, "vector_quality", cli_json_real(one->quality));
     json_object_set_new(face, "person", cli_json_text(one->known ? m->items[0].person : NULL));
     json_object_set_new(face, "known", json_boolean(one->known));
     json_object_set_new(face, "probability",
@@ -147,6 +149,7 @@ static void answer_text(const answers *a, const answer *one) {
         printf("face %zu of %zu: %.0f x %.0f pixels at %.0f, %.0f\n", one->number, one->faces,
                (double)one->face->width, (double)one->face->height, (double)one->face->x,
                (double)one->face->y);
+    if (isfinite(one->quality)) printf("quality of the vector %.2f\n", one->quality);
     cli_table *table = cli_table_new("rllrrr", titles);
     for (size_t i = 0; i < m->count; i++) match_cells(a, table, i + 1, &m->items[i]);
     cli_table_print(table, CLI_TEXT);
@@ -217,6 +220,7 @@ static lk_status search(const answers *a, const char *photo, const cli_faces *fa
                           .number = i + 1,
                           .faces = faces->count,
                           .face = faces->whole ? NULL : &faces->face[faces->number[i]],
+                          .quality = (double)faces->quality[i],
                           .matches = matches[i],
                           .known = matches[i].count > 0 &&
                                    (double)matches[i].items[0].cosine >= a->options->rule.threshold};
@@ -299,10 +303,10 @@ static int identify(identify_options *o) {
     if (status != LK_OK) {
         code = cli_fail(&err);
     } else if (info.photos == 0) {
-        cli_say("%s: the gallery is empty; likeness enroll puts people in", o->gallery);
+        cli_say("%s: the gallery is empty; likeness enroll puts people in", lk_gallery_name(gallery));
         code = CLI_INPUT;
     } else {
-        code = cli_rule_gallery(model, o->gallery, &info, &o->wish, &o->rule);
+        code = cli_rule_gallery(model, lk_gallery_name(gallery), &info, &o->wish, &o->rule);
         if (code == CLI_OK) code = identify_with(o, gallery, recorded, model);
     }
     lk_model_free(model);

@@ -205,7 +205,7 @@ static int run(serve_command *o) {
         err.status = status = LK_INVALID;
         snprintf(err.message, sizeof err.message,
                  "%.500s: the gallery's model has no threshold (it is not trained): give --threshold",
-                 o->gallery);
+                 lk_gallery_name(gallery));
     }
     if (status == LK_OK) {
         serve_options *s = &o->serve;

@@ -305,10 +305,10 @@ static void on_look(void *context, const lk_train_look *look) {
     report_run_look(o->run, look);
 }
 
-static lk_status calibrate(const float *vectors, const uint32_t *person, size_t photos, int dim,
-                           lk_calibration *out, lk_error *err) {
+static lk_status calibrate(const float *vectors, const float *lengths, const uint32_t *person, size_t photos,
+                           int dim, lk_calibration *out, lk_error *err) {
     lk_trial trial = {.vectors = vectors, .photos = photos, .dim = dim, .person = person};
-    return lk_calibration_fit(&trial, out, err);
+    return lk_calibration_fit(&trial, lengths, out, err);
 }
 
 /* The page is rank 0's. */

@@ -78,6 +78,7 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
 typedef struct two_vectors {
     const verify_options *options;
     float *vectors; /* (2, dim) */
+    double quality[2];
     size_t dim;
     cli_bad bad;
 } two_vectors;
@@ -91,12 +92,13 @@ static lk_status on_faces(void *context, size_t photo, const cli_faces *faces, l
         cli_bad_say(&two->bad, CLI_NO_FACE, path, "no face found");
     else
         memcpy(two->vectors + photo * two->dim, faces->vectors, two->dim * sizeof *faces->vectors);
+    if (faces->count) two->quality[photo] = (double)faces->quality[0];
     if (faces->found > 1) cli_say("%s: %zu faces; the largest is compared", path, faces->found);
     return LK_OK;
 }
 
-static void print_verdict(const verify_options *o, const cli_rule *rule, bool same, double cosine,
-                          double l2) {
+static void print_verdict(const verify_options *o, const cli_rule *rule, bool same, double cosine, double l2,
+                          const double quality[2]) {
     double probability = cli_rule_probability(rule, cosine);
     if (o->style == CLI_JSON) {
         json_t *row = json_object();
@@ -109,17 +111,21 @@ static void print_verdict(const verify_options *o, const cli_rule *rule, bool sa
         json_object_set_new(row, "far", cli_json_real(rule->rate));
         json_object_set_new(row, "extrapolated", json_boolean(rule->extrapolated));
         json_object_set_new(row, "probability", cli_json_real(probability));
+        json_object_set_new(row, "vector_quality",
+                            json_pack("[o, o]", cli_json_real(quality[0]), cli_json_real(quality[1])));
         cli_json_print(stdout, row);
         return;
     }
-    static const char *const titles[] = {"verdict", "cosine", "l2", "threshold", "far", "probability"};
-    cli_table *table = cli_table_new("lrrrrr", titles);
+    static const char *const titles[] = {"verdict", "cosine",      "l2",     "threshold",
+                                         "far",     "probability", "quality"};
+    cli_table *table = cli_table_new("lrrrrrr", titles);
     cli_table_cell(table, same ? "same" : "different");
     cli_table_cell(table, "%.4f", cosine);
     cli_table_cell(table, "%.4f", l2);
     cli_table_cell(table, "%.4f", rule->threshold);
     cli_rate_cell(table, rule);
     cli_probability_cell(table, probability);
+    cli_quality_cell(table, fmin(quality[0], quality[1])); /* a chain is as strong as that; NaN: both are */
     cli_table_print(table, o->style);
 }
 
@@ -129,7 +135,10 @@ static int verify_with(verify_options *o, const lk_model *model) {
     if (code != CLI_OK) return code;
     o->photos[0].crop = o->photos[1].crop = o->crop;
     int dim = lk_model_dim(model);
-    two_vectors two = {o, cli_alloc(2 * (size_t)dim, sizeof(float)), (size_t)dim, {0}};
+    two_vectors two = {.options = o,
+                       .vectors = cli_alloc(2 * (size_t)dim, sizeof(float)),
+                       .quality = {NAN, NAN},
+                       .dim = (size_t)dim};
     cli_embedding embedding = {.model = model,
                                .compute = &o->compute,
                                .look = &o->look,
@@ -146,7 +155,7 @@ static int verify_with(verify_options *o, const lk_model *model) {
     if (code == CLI_OK) {
         double cosine = lk_cosine(two.vectors, two.vectors + dim, dim);
         bool same = cosine >= rule.threshold;
-        print_verdict(o, &rule, same, cosine, lk_l2(two.vectors, two.vectors + dim, dim));
+        print_verdict(o, &rule, same, cosine, lk_l2(two.vectors, two.vectors + dim, dim), two.quality);
         code = same ? CLI_OK : CLI_NO;
     }
     free(two.vectors);

@@ -52,7 +52,7 @@ static const struct argp_option option_list[] = {
     {"gallery", KEY_GALLERY, "GALLERY", 0, "The people to know", 0},
     {"model", CLI_KEY_MODEL, "MODEL", 0, "The gallery's model, if it is no longer where the gallery says", 0},
     {"threshold", CLI_KEY_THRESHOLD, "COSINE", 0,
-     "Least cosine of a known person, -1 to 1 (default: the gallery's)", 0},
+     "Least cosine of a known person, -1 to 1 (default: as identify's, for one stranger in 100)", 0},
     {"fps", KEY_FPS, "F", 0,
      "Pictures to look at of each second; of a live source fewer if the machine is slower", 0},
     {"gap", KEY_GAP, "SECONDS", 0, "A face out of sight for longer has left; two pictures at least", 0},
@@ -123,7 +123,8 @@ typedef struct watch {
     lk_embedder *embedder;
     lk_tracker *tracker;
     cli_video *video;
-    double threshold, clock_offset, started; /* clock_offset: of source time from the wall clock; NaN */
+    double threshold, together;   /* of a known person; of two faces of one visitor */
+    double clock_offset, started; /* clock_offset: of source time from the wall clock; NaN */
     cli_frame frame;
     lk_face *faces;    /* of the frame */
     visitor *visitors; /* of tracks that go on */
@@ -397,7 +398,7 @@ static lk_status watch_frames(watch *w, lk_error *err) {
 static lk_status tracker_open(watch *w, lk_error *err) {
     lk_track_options t = lk_track_options_default();
     t.gap = fmax(w->options->gap, 2.5 / w->options->video.fps);
-    t.cosine = w->threshold;
+    t.cosine = w->together;
     t.views = VIEWS;
     t.dim = lk_model_dim(w->model);
     t.vectors = vectors_of;
@@ -414,14 +415,17 @@ static int watch_open(watch *w, lk_error *err) {
     if (status == LK_OK) status = cli_gallery_model(w->gallery, o->model, &w->model, err);
     if (status != LK_OK) return cli_fail(err);
     if (info.photos == 0) {
-        cli_say("%s: the gallery is empty; likeness enroll puts people in", o->gallery);
+        cli_say("%s: the gallery is empty; likeness enroll puts people in", lk_gallery_name(w->gallery));
         return CLI_INPUT;
     }
-    w->threshold = isnan(o->threshold) ? info.threshold : o->threshold;
-    if (isnan(w->threshold)) {
-        cli_say("%s: the gallery's model has no threshold (it is not trained): give --threshold", o->gallery);
-        return CLI_USAGE;
-    }
+    cli_wish wish = CLI_WISH_DEFAULT(0.01);
+    cli_rule rule;
+    wish.threshold = o->threshold;
+    int code = cli_rule_gallery(w->model, lk_gallery_name(w->gallery), &info, &wish, &rule);
+    if (code != CLI_OK) return code;
+    w->threshold = rule.threshold;
+    /* Whether two faces in one film are one visitor is a question of two photos, not of a gallery. */
+    w->together = isnan(o->threshold) && isfinite(info.threshold) ? info.threshold : rule.threshold;
     if (o->thumbnails && mkdir(o->thumbnails, 0700) != 0 && errno != EEXIST) { /* faces: the owner's */
         cli_say("%s: cannot make the folder: %s", o->thumbnails, strerror(errno));
         return CLI_SYSTEM;

@@ -78,6 +78,7 @@ typedef struct eval_model {
     char *name;
     lk_model *model;
     float *vectors;                    /* (photos, dim) */
+    float *lengths, *quality;          /* (photos): of the vectors; quality NaN: not known */
     size_t embedded, looked, faceless; /* photos; searched for faces; of them, without one and taken whole */
     double seconds;                    /* that took */
     json_t *trained;                   /* names of people it knows from training; NULL: it does not tell */

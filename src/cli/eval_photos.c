@@ -141,6 +141,8 @@ static lk_status on_faces(void *context, size_t at, const cli_faces *faces, lk_e
         return LK_OK;
     }
     memcpy(of->model->vectors + photo * dim, faces->vectors, dim * sizeof *faces->vectors);
+    of->model->lengths[photo] = faces->lengths[0];
+    of->model->quality[photo] = faces->quality[0];
     of->model->looked += faces->looked;
     of->model->faceless += faces->looked && faces->whole;
     if (of->model->damage_text) return LK_OK; /* what follows is of photos as they are */
@@ -166,6 +168,8 @@ static embedding_of embedding_of_new(eval_run *r, eval_model *m) {
 static lk_status embed_by(eval_run *r, eval_model *m, cli_bad *bad, lk_error *err) {
     embedding_of of = embedding_of_new(r, m);
     m->vectors = cli_alloc(r->count * (size_t)lk_model_dim(m->model), sizeof *m->vectors);
+    m->lengths = cli_alloc(r->count, sizeof *m->lengths);
+    m->quality = cli_alloc(r->count, sizeof *m->quality);
     cli_embedding embedding = {.model = m->model,
                                .compute = &r->options->compute,
                                .look = &r->options->look,

@@ -32,12 +32,11 @@ static double steady_far(const lk_verification *v) {
     return lk_far_level(0);
 }
 
-/* NULL if the quality of a photo is not known: no face was looked for in it. */
-static float *quality_of(const eval_run *r) {
-    const eval_set *set = &r->verify;
+/* Of the set's photos; NULL if that of one is not known: no face was looked for in it, say. */
+static float *quality_of(const eval_set *set, const float *of_photo) {
     float *quality = cli_alloc(set->count, sizeof *quality);
     for (size_t i = 0; i < set->count; i++) {
-        quality[i] = r->quality[set->photo[i]];
+        quality[i] = of_photo[set->photo[i]];
         if (isfinite(quality[i])) continue;
         free(quality);
         return NULL;
@@ -45,12 +44,13 @@ static float *quality_of(const eval_run *r) {
     return quality;
 }
 
-static lk_status add_reject(const eval_run *r, const lk_trial *trial, const lk_verification *v,
-                            json_t *figures, lk_error *err) {
+/* `quality` of the run's photos: the detector's of the face, or the model's of the vector. */
+static lk_status add_reject(const eval_set *set, const float *of_photo, const char *key,
+                            const lk_trial *trial, const lk_verification *v, json_t *figures, lk_error *err) {
     lk_reject_point points[REJECT_STEPS + 1];
     size_t count = 0;
     double far = steady_far(v);
-    float *quality = quality_of(r);
+    float *quality = quality_of(set, of_photo);
     if (!quality) return LK_OK;
     lk_status status = lk_reject_measure(trial, quality, far, REJECT_STEPS, points, &count, err);
     free(quality);
@@ -59,7 +59,7 @@ static lk_status add_reject(const eval_run *r, const lk_trial *trial, const lk_v
     for (size_t i = 0; i < count && points[i].rejected < 1; i++)
         json_array_append_new(
             list, json_pack("[o, o]", cli_json_real(points[i].rejected), cli_json_real(points[i].missed)));
-    json_object_set_new(figures, "reject", json_pack("{s: f, s: o}", "far", far, "points", list));
+    json_object_set_new(figures, key, json_pack("{s: f, s: o}", "far", far, "points", list));
     return LK_OK;
 }
 
@@ -156,7 +156,7 @@ static lk_status add_mistakes(const eval_run *r, const lk_trial *trial, json_t *
 /* ---- all of it ------------------------------------------------------------------------------------ */
 
 lk_status eval_verify(const eval_run *r, eval_model *m, lk_error *err) {
-    static const char *const parts[] = {"own_threshold", "calibration", "reject",
+    static const char *const parts[] = {"own_threshold", "calibration", "reject",     "reject_vector",
                                         "groups",        "mistakes",    "comparisons"};
     lk_trial trial;
     lk_verification v;
@@ -172,7 +172,10 @@ lk_status eval_verify(const eval_run *r, eval_model *m, lk_error *err) {
     if (asked) {
         status = add_own(r, m, &trial, err);
         if (status == LK_OK) status = add_calibration(r, &trial, m->figures, err);
-        if (status == LK_OK && !m->damage_text) status = add_reject(r, &trial, &v, m->figures, err);
+        if (status == LK_OK && !m->damage_text) /* the detector's, of photos as they are */
+            status = add_reject(&r->verify, r->quality, "reject", &trial, &v, m->figures, err);
+        if (status == LK_OK)
+            status = add_reject(&r->verify, m->quality, "reject_vector", &trial, &v, m->figures, err);
         if (status == LK_OK) status = add_groups(r, m, &trial, &v, err);
         if (status == LK_OK) status = add_mistakes(r, &trial, m->figures, err);
         lk_verification_free(&v);

@@ -79,9 +79,8 @@ lk_status cli_gallery_create(const char *path, const lk_vector_kind *kind, bool 
     if (!encrypt) return lk_gallery_create(path, kind, out, err);
     lk_status status = key_read(access, key, &given, err);
     if (status == LK_OK && !given)
-        status = fail(err, LK_INVALID, path,
-                      "to encrypt it, give a key with --key-file or in " KEY_VARIABLE
-                      "; openssl rand -hex 32 makes one");
+        status = fail(err, LK_INVALID, "--encrypt",
+                      "give the key with --key-file or in " KEY_VARIABLE "; openssl rand -hex 32 makes one");
     const lk_gallery_options options = {.key = key};
     if (status == LK_OK) status = lk_gallery_create_with(path, kind, &options, out, err);
     memset(key, 0, sizeof key);
@@ -100,10 +99,11 @@ lk_status cli_gallery_open(const char *path, bool write, const cli_access *acces
     status = lk_gallery_open_with(path, &options, &gallery, err);
     memset(key, 0, sizeof key);
     if (status == LK_MISMATCH && !given)
-        cli_say("%s: its key is given with --key-file, or in " KEY_VARIABLE, path);
+        cli_say("the key of a gallery is given with --key-file, or in " KEY_VARIABLE);
     if (status == LK_OK && access->key_file) status = lk_gallery_get_info(gallery, &info, err);
     if (status == LK_OK && access->key_file && !info.encrypted)
-        status = fail(err, LK_MISMATCH, path, "the gallery is not encrypted: no key belongs to it");
+        status = fail(err, LK_MISMATCH, lk_gallery_name(gallery),
+                      "the gallery is not encrypted: no key belongs to it");
     if (status == LK_OK)
         *out = gallery;
     else
@@ -120,7 +120,7 @@ lk_status cli_gallery_open_to_search(const char *path, const cli_access *access,
     *recorded = status == LK_OK;
     if (status == LK_IO && !access->audit_required &&
         cli_gallery_open(path, false, access, out, err) == LK_OK) {
-        cli_say("%s: cannot be written: this is NOT recorded in its audit", path);
+        cli_say("%s: cannot be written: this is NOT recorded in its audit", lk_gallery_name(*out));
         return LK_OK;
     }
     if (status != LK_OK && err) *err = why;

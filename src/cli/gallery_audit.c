@@ -5,8 +5,17 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { KEY_VERIFY = CLI_KEY_VERB, KEY_HEAD };
+
+typedef struct audit_options {
+    gallery_words w;
+    bool verify;
+    const char *head;
+} audit_options;
+
 typedef struct audit {
-    const gallery_options *options;
+    const audit_options *options;
+    const char *name; /* of the gallery */
     cli_table *table; /* NULL: JSON, or only the verdict is wanted */
     size_t rows, faults;
     char head[65];
@@ -59,7 +68,7 @@ static void row_json(const lk_audit_row *row) {
 static void row_cells(const audit *a, const lk_audit_row *row) {
     cli_table *t = a->table;
     char probe[2 * LK_PROBE_HASH_BYTES + 1] = "";
-    bool text = a->options->style == CLI_TEXT;
+    bool text = a->options->w.style == CLI_TEXT;
     cli_table_cell(t, "%lld", (long long)row->number);
     cli_table_cell(t, "%s", row->time ? row->time : "");
     cli_table_cell(t, "%s", row->who ? row->who : "");
@@ -91,7 +100,7 @@ static int on_row(void *context, const lk_audit_row *row) {
     audit *a = context;
     if (row->fault) {
         a->faults++;
-        cli_say("%s: audit, row %lld: %s", a->options->gallery, (long long)row->number, row->fault);
+        cli_say("%s: audit, row %lld: %s", a->name, (long long)row->number, row->fault);
     }
     if (row->hash) {
         a->rows++;
@@ -99,19 +108,19 @@ static int on_row(void *context, const lk_audit_row *row) {
     }
     if (a->table)
         row_cells(a, row);
-    else if (!a->options->verify && a->options->style == CLI_JSON)
+    else if (!a->options->verify && a->options->w.style == CLI_JSON)
         row_json(row);
     return 0;
 }
 
 static void verdict(const audit *a) {
-    if (a->options->style == CLI_JSON) {
+    if (a->options->w.style == CLI_JSON) {
         json_t *o = json_object();
         json_object_set_new(o, "rows", json_integer((json_int_t)a->rows));
         json_object_set_new(o, "faults", json_integer((json_int_t)a->faults));
         json_object_set_new(o, "head", cli_json_text(a->head));
         cli_json_print(stdout, o);
-    } else if (a->options->style == CLI_TSV) {
+    } else if (a->options->w.style == CLI_TSV) {
         static const char *const titles[] = {"rows", "faults", "head"};
         cli_table *table = cli_table_new("rrl", titles);
         cli_table_cell(table, "%zu", a->rows);
@@ -124,18 +133,56 @@ static void verdict(const audit *a) {
     }
 }
 
-int gallery_audit(const gallery_options *o, lk_gallery *gallery) {
+static error_t parse(int key, char *arg, struct argp_state *state) {
+    audit_options *o = state->input;
+    switch (key) {
+    case KEY_VERIFY: o->verify = true; return 0;
+    case KEY_HEAD: o->head = arg; return 0;
+    default: return gallery_words_parse(&o->w, key, arg, state);
+    }
+}
+
+static int show(const audit_options *o, lk_gallery *gallery) {
     static const char *const text_titles[] = {"row",    "time",  "who",   "action", "id",
                                               "person", "photo", "probe", "result"};
     static const char *const titles[] = {"row",   "time",  "who",     "action", "person_id", "person",
                                          "photo", "probe", "details", "hash",   "fault"};
-    audit a = {.options = o};
+    audit a = {.options = o, .name = lk_gallery_name(gallery)};
     lk_error err;
-    if (!o->verify && o->style == CLI_TEXT) a.table = cli_table_new("rlllrlrll", text_titles);
-    if (!o->verify && o->style == CLI_TSV) a.table = cli_table_new("rlllrlrllll", titles);
+    if (!o->verify && o->w.style == CLI_TEXT) a.table = cli_table_new("rlllrlrll", text_titles);
+    if (!o->verify && o->w.style == CLI_TSV) a.table = cli_table_new("rlllrlrllll", titles);
     lk_status status = lk_gallery_each_audit(gallery, o->head, on_row, &a, &err);
-    if (a.table) cli_table_print(a.table, o->style);
+    if (a.table) cli_table_print(a.table, o->w.style);
     if (status != LK_OK) return cli_fail(&err);
     if (o->verify) verdict(&a);
     return a.faults ? CLI_NO : CLI_OK;
+}
+
+int gallery_audit(const char *path, int argc, char **argv) {
+    static const struct argp_option options[] = {
+        {"verify", KEY_VERIFY, 0, 0, "Only say whether the account holds", 0},
+        {"head", KEY_HEAD, "HASH", 0, "A hash that was written down; the account must have passed through it",
+         0},
+        GALLERY_OPTIONS,
+        {0}};
+    static const struct argp argp = {
+        options,
+        parse,
+        NULL,
+        "What was done with the gallery, by whom, and what came back; exit code 1 "
+        "if that account was tampered with.",
+        NULL,
+        NULL,
+        NULL};
+    audit_options o = {.w = {.most = 0}};
+    if (argp_parse(&argp, argc, argv, 0, NULL, &o) != 0) return CLI_USAGE;
+    lk_gallery *gallery = NULL;
+    lk_error err;
+    int code;
+    if (cli_gallery_open(path, false, &o.w.access, &gallery, &err) == LK_OK)
+        code = show(&o, gallery);
+    else
+        code = cli_fail(&err);
+    lk_gallery_close(gallery);
+    return code;
 }

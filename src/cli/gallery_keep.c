@@ -2,7 +2,6 @@
 #include "gallery.h"
 
 typedef struct findings {
-    const gallery_options *options;
     size_t count;
     json_t *list; /* NULL: said as they come */
 } findings;
@@ -16,8 +15,8 @@ static void on_finding(void *context, const char *finding) {
         cli_say("%s", finding);
 }
 
-int gallery_check(const gallery_options *o, lk_gallery *gallery) {
-    findings f = {.options = o, .list = o->style == CLI_JSON ? json_array() : NULL};
+static int check(cli_style style, lk_gallery *gallery) {
+    findings f = {.list = style == CLI_JSON ? json_array() : NULL};
     lk_gallery_info info;
     lk_error err;
     lk_status status = lk_gallery_check(gallery, on_finding, &f, &err);
@@ -46,12 +45,32 @@ int gallery_check(const gallery_options *o, lk_gallery *gallery) {
     return f.count ? CLI_NO : CLI_OK;
 }
 
-int gallery_backup(const gallery_options *o, lk_gallery *gallery) {
-    const lk_gallery_event event = {.action = "backup", .threshold = NAN};
+int gallery_check(const char *path, int argc, char **argv) {
+    gallery_words w = {.most = 0};
+    gallery_words_read(
+        &w, NULL, "Look at everything that is stored; exit code 1 if something is wrong. Nothing is changed.",
+        argc, argv);
+    lk_gallery *gallery = NULL;
     lk_error err;
-    lk_status status = o->recorded ? lk_gallery_record(gallery, &event, 1, &err) : LK_OK;
-    if (status == LK_OK) status = lk_gallery_backup(gallery, o->arguments[0], &err);
-    if (status != LK_OK) return cli_fail(&err);
-    cli_say("%s: copied to %s", o->gallery, o->arguments[0]);
-    return CLI_OK;
+    lk_status status = cli_gallery_open(path, false, &w.access, &gallery, &err);
+    int code = status == LK_OK ? check(w.style, gallery) : cli_fail(&err);
+    lk_gallery_close(gallery);
+    return code;
+}
+
+int gallery_backup(const char *path, int argc, char **argv) {
+    gallery_words w = {.least = 1, .most = 1, .missing = "say where to, a new file"};
+    gallery_words_read(&w, "FILE", "A copy as of one moment, while others may write.", argc, argv);
+    const lk_gallery_event event = {.action = "backup", .threshold = (double)NAN};
+    lk_gallery *gallery = NULL;
+    lk_error err;
+    bool recorded = false;
+    lk_status status = cli_gallery_open_to_search(path, &w.access, &gallery, &recorded, &err);
+    if (status == LK_OK && recorded) status = lk_gallery_record(gallery, &event, 1, &err);
+    if (status == LK_OK) status = lk_gallery_backup(gallery, w.words[0], &err);
+    if (status == LK_OK)
+        gallery_told(w.style, json_pack("{s:o}", "backup", cli_json_text(w.words[0])), "%s: copied to %s",
+                     lk_gallery_name(gallery), w.words[0]);
+    lk_gallery_close(gallery);
+    return status == LK_OK ? CLI_OK : cli_fail(&err);
 }

@@ -25,7 +25,7 @@ static const verb verbs[] = {
     {"identify", cmd_identify, "who in a gallery looks most like the people in a photo?"},
     {"serve", cmd_serve, "a gallery over HTTP: an API and a page for operators"},
     {"watch", cmd_watch, "who is seen in a video, at an address or by a camera"},
-    {"gallery", cmd_gallery, "list, remove, describe what a gallery holds"},
+    {"gallery", cmd_gallery, "look after a gallery: people, copies, exports, who is in twice; group faces"},
     {"synth", cmd_synth, "draw people who do not exist, to train or to show"},
     {"data", cmd_data, "what ruins training in folders of people: copies, wrong labels"},
     {"words", cmd_words, "words that fill the same gap: vectors of words, from plain text"},

@@ -34,10 +34,12 @@ typedef struct run {
 typedef struct outcome {
     lk_status status;
     lk_error why;
-    cli_faces faces; /* its arrays are the three below */
+    cli_faces faces; /* its arrays are the five below */
     lk_face *found;
     size_t *number;
-    float *vectors;
+    float *vectors, *lengths, *quality;
+    cli_jpeg *kept; /* (kept_count) */
+    size_t kept_count;
 } outcome;
 
 typedef struct piece {
@@ -51,6 +53,10 @@ static void piece_drop(void *result) {
         free(p->photo[i].found);
         free(p->photo[i].number);
         free(p->photo[i].vectors);
+        for (size_t k = 0; k < p->photo[i].kept_count; k++) free(p->photo[i].kept[k].bytes);
+        free(p->photo[i].kept);
+        free(p->photo[i].lengths);
+        free(p->photo[i].quality);
     }
     free(p);
 }
@@ -126,6 +132,49 @@ static lk_status crop_damage(const run *r, size_t photo, lk_image **crop, lk_err
     return status;
 }
 
+/* ---- what a gallery keeps ------------------------------------------------------------------------- */
+
+enum { KEPT_QUALITY = 92 };
+
+/* The part that is embedded and what is around it. */
+static lk_crop with_room(lk_crop crop, int width, int height) {
+    if (crop.centre > 0) {
+        double side = crop.centre * (width < height ? width : height);
+        crop = (lk_crop){.x = (width - side) / 2, .y = (height - side) / 2, .width = side, .height = side};
+    }
+    return (lk_crop){.x = crop.x - crop.width * (CLI_KEPT_ROOM - 1) / 2,
+                     .y = crop.y - crop.height * (CLI_KEPT_ROOM - 1) / 2,
+                     .width = crop.width * CLI_KEPT_ROOM,
+                     .height = crop.height * CLI_KEPT_ROOM};
+}
+
+/* face NULL: the photo was taken whole. */
+static lk_status keep_face(const run *r, const lk_image *photo, const plan *what, const lk_face *face,
+                           cli_jpeg *out, lk_error *err) {
+    lk_image *kept = NULL;
+    lk_crop crop = cli_crop_given(what->crop) ? what->crop : lk_model_crop(r->e->model);
+    lk_status status =
+        face ? lk_image_align(photo, face->point, CLI_KEPT_ROOM, CLI_KEPT_SIDE, CLI_KEPT_SIDE, &kept, err)
+             : lk_image_crop(photo, with_room(crop, lk_image_width(photo), lk_image_height(photo)),
+                             CLI_KEPT_SIDE, CLI_KEPT_SIDE, &kept, err);
+    if (status == LK_OK) status = lk_image_encode_jpeg(kept, KEPT_QUALITY, &out->bytes, &out->size, err);
+    lk_image_free(kept);
+    return status;
+}
+
+static lk_status keep_faces(const run *r, size_t photo, const lk_image *image, outcome *o) {
+    size_t count = o->faces.whole ? 1 : o->faces.count;
+    lk_status status = LK_OK;
+    if (!r->e->keep) return LK_OK;
+    o->kept = cli_alloc(count, sizeof *o->kept);
+    o->kept_count = count;
+    for (size_t i = 0; i < count && status == LK_OK; i++)
+        status = keep_face(r, image, &r->plans[photo], o->faces.whole ? NULL : &o->found[o->number[i]],
+                           &o->kept[i], &o->why);
+    o->faces.kept = o->kept;
+    return status;
+}
+
 /* ---- one photo ------------------------------------------------------------------------------------ */
 
 /* Fills the outcome but for its vectors; crops (count) of what is to be embedded, to be freed. */
@@ -166,8 +215,24 @@ static void photo_work(const run *r, int worker, size_t photo, outcome *o, lk_im
     if (r->e->seen) r->e->seen(r->e->context, photo, image, &o->why);
     if (o->status == LK_OK) o->status = photo_damage(r, worker, photo, &image, &o->why);
     if (o->status == LK_OK) o->status = photo_crops(r, worker, photo, image, o, crops);
+    if (o->status == LK_OK) o->status = keep_faces(r, photo, image, o);
     if (o->status == LK_OK && o->faces.whole) o->faces.count = 1;
     lk_image_free(image);
+}
+
+static void take_vectors(const run *r, outcome *o, const float *vectors, const float *lengths) {
+    size_t count = o->faces.count, size = count * (size_t)r->dim;
+    const lk_calibration *calibration = lk_model_calibration(r->e->model);
+    o->vectors = cli_alloc(size, sizeof *vectors);
+    o->lengths = cli_alloc(count, sizeof *lengths);
+    o->quality = cli_alloc(count, sizeof *lengths);
+    memcpy(o->vectors, vectors, size * sizeof *vectors);
+    memcpy(o->lengths, lengths, count * sizeof *lengths);
+    for (size_t i = 0; i < count; i++)
+        o->quality[i] = calibration ? (float)lk_calibration_quality(calibration, (double)lengths[i]) : NAN;
+    o->faces.vectors = o->vectors;
+    o->faces.lengths = o->lengths;
+    o->faces.quality = o->quality;
 }
 
 /* The crops of all photos of a piece go through the net as one. */
@@ -178,25 +243,24 @@ static void piece_embed(const run *r, int worker, piece *p, lk_image **const *cr
     if (total == 0) return;
     const lk_image **all = cli_alloc(total, sizeof *all);
     float *vectors = cli_alloc(total * (size_t)r->dim, sizeof *vectors);
+    float *lengths = cli_alloc(total, sizeof *lengths);
     for (size_t i = 0; i < p->count; i++)
         for (size_t k = 0; p->photo[i].status == LK_OK && k < p->photo[i].faces.count; k++)
             all[at++] = crops[i][k];
     lk_error why = {0};
-    lk_status status =
-        lk_embedder_embed(r->embedders[worker], all, total, &(lk_crop){.centre = 1}, vectors, &why);
+    lk_status status = lk_embedder_embed_lengths(r->embedders[worker], all, total, &(lk_crop){.centre = 1},
+                                                 vectors, lengths, &why);
     at = 0;
     for (size_t i = 0; i < p->count; i++) {
         outcome *o = &p->photo[i];
         if (o->status != LK_OK) continue;
-        size_t size = o->faces.count * (size_t)r->dim;
-        o->vectors = cli_alloc(size, sizeof *vectors);
-        memcpy(o->vectors, vectors + at, size * sizeof *vectors);
-        o->faces.vectors = o->vectors;
-        at += size;
+        take_vectors(r, o, vectors + at * (size_t)r->dim, lengths + at);
+        at += o->faces.count;
         if (status == LK_OK) continue;
         o->status = status;
         o->why = why;
     }
+    free(lengths);
     free(vectors);
     free(all);
 }

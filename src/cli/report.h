@@ -36,6 +36,8 @@ typedef struct report_photos {
 void report_photo_write(FILE *out, report_photos *photos, const char *path);
 /* The same of a part of the photo. */
 void report_crop_write(FILE *out, report_photos *photos, const char *path, lk_crop crop);
+/* A JPEG that is there already, shown as it is; `name` is read out by screen readers. */
+void report_jpeg_write(FILE *out, const uint8_t *jpeg, size_t size, const char *name);
 /* What follows the last slash; all of it if nothing does. */
 const char *report_base_name(const char *path);
 

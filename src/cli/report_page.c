@@ -278,17 +278,21 @@ void report_photo_write(FILE *out, report_photos *photos, const char *path) {
     report_crop_write(out, photos, path, (lk_crop){.centre = 1});
 }
 
+void report_jpeg_write(FILE *out, const uint8_t *jpeg, size_t size, const char *name) {
+    fprintf(out, "<img class=\"photo\" width=\"%d\" height=\"%d\" alt=\"Photo ", THUMBNAIL, THUMBNAIL);
+    svg_text_write(out, name);
+    fputs("\" src=\"data:image/jpeg;base64,", out);
+    write_base64(out, jpeg, size);
+    fputs("\">", out);
+}
+
 void report_crop_write(FILE *out, report_photos *photos, const char *path, lk_crop crop) {
     uint8_t *jpeg = NULL;
     size_t size = 0;
     photos->shown++;
     lk_status status = make_thumbnail(photos->root, path, crop, &jpeg, &size);
     if (status == LK_OK) {
-        fprintf(out, "<img class=\"photo\" width=\"%d\" height=\"%d\" alt=\"Photo ", THUMBNAIL, THUMBNAIL);
-        svg_text_write(out, report_base_name(path));
-        fputs("\" src=\"data:image/jpeg;base64,", out);
-        write_base64(out, jpeg, size);
-        fputs("\">", out);
+        report_jpeg_write(out, jpeg, size, report_base_name(path));
     } else {
         photos->unreadable++;
         fputs("<span class=\"photo none\" role=\"img\" aria-label=\"Photo ", out);

@@ -65,7 +65,8 @@ int cli_rule_gallery(const lk_model *model, const char *path, const lk_gallery_i
     out->rate =
         lk_calibration_gallery_fpir(out->calibration, info->photos, out->threshold, &out->extrapolated);
     if (isfinite(out->rate))
-        cli_say("threshold %.3f: of strangers at most %.2g %% are taken for somebody of %zu photos%s",
+        cli_say("threshold %.3f: by the calibration at most %.2g %% of strangers are taken for somebody of "
+                "%zu photos%s",
                 out->threshold, 100 * out->rate, info->photos, out->extrapolated ? " (extrapolated)" : "");
     return CLI_OK;
 }
@@ -82,6 +83,13 @@ void cli_probability_cell(cli_table *table, double probability) {
         cli_table_cell(table, "%.4f", fmin(probability, 0.9999));
     else
         cli_table_cell(table, "%.2g", probability);
+}
+
+void cli_quality_cell(cli_table *table, double quality) {
+    if (isnan(quality))
+        cli_table_cell(table, "NA");
+    else
+        cli_table_cell(table, "%.2f", quality);
 }
 
 void cli_rate_cell(cli_table *table, const cli_rule *rule) {

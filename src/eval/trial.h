@@ -11,6 +11,7 @@
  *   calibration.c   what a model is given to say with a cosine: likelihood ratios, thresholds, the tail
  *   logistic.c      the sigmoid that turns cosines into probabilities
  *   doubt.c         likelihood ratios where some labels are wrong
+ *   trust.c         quality of vectors by their length
  *   compare.c reliability.c groups.c reject.c mistakes.c    one question each
  *
  *   lk_trial -> lk__trial -> lk__sorted -> figures
@@ -198,6 +199,9 @@ typedef struct lk__doubtful {
     double slope, intercept, doubt;
 } lk__doubtful;
 lk_status lk__doubt_fit(const lk__sorted *sorted, lk__doubtful *out, lk_error *err);
+
+/* Quality by length (photos), into the calibration's knots; none where too few photos can say (trust.c). */
+lk_status lk__trust_fit(const lk_trial *trial, const float *length, lk_calibration *c, lk_error *err);
 
 /* ---- figures of drawn sets (replicates.c) -------------------------------------------------------- */
 

@@ -83,6 +83,16 @@ double lk_calibration_gallery_fpir(const lk_calibration *c, size_t photos, doubl
     return -expm1((double)photos * log1p(-lk_calibration_far(c, cosine, extrapolated)));
 }
 
+double lk_calibration_quality(const lk_calibration *c, double length) {
+    if (c->knots == 0 || !(length >= 0)) return NAN;
+    size_t i = 0;
+    while (i < c->knots && c->knot[i].length < length) i++;
+    if (i == c->knots) return c->knot[i - 1].quality;
+    /* A vector of no length tells nothing. */
+    double low = i ? c->knot[i - 1].length : 0, least = i ? c->knot[i - 1].quality : 0;
+    return least + (length - low) / (c->knot[i].length - low) * (c->knot[i].quality - least);
+}
+
 /* ---- metadata ------------------------------------------------------------------------------------ */
 
 static bool sound(const lk_calibration *c) {
@@ -94,21 +104,27 @@ static bool sound(const lk_calibration *c) {
             rising = rising && c->level[i].far < c->level[i - 1].far &&
                      c->level[i].cosine >= c->level[i - 1].cosine;
     }
+    for (size_t i = 0; i < c->knots && rising; i++) {
+        rising = isfinite(c->knot[i].length) && c->knot[i].length > (i ? c->knot[i - 1].length : 0) &&
+                 c->knot[i].quality >= (i ? c->knot[i - 1].quality : 0) && c->knot[i].quality <= 1;
+    }
     return rising && isfinite(c->tail_scale) && c->tail_scale >= 0 && fabs(c->tail_shape) <= 1 &&
            (c->levels || c->tail_scale == 0); /* also false for what is no number */
 }
 
 lk_status lk__calibration_text(const lk_calibration *c, char **out, lk_error *err) {
-    if (!sound(c) || c->levels > LK_LEVELS_MAX)
+    if (c->levels > LK_LEVELS_MAX || c->knots > LK_LEVELS_MAX || !sound(c))
         return lk__fail(err, LK_INVALID, "a calibration whose thresholds do not rise as the FAR falls");
-    json_t *levels = json_array();
+    json_t *levels = json_array(), *knots = json_array();
+    for (size_t i = 0; i < c->knots; i++)
+        json_array_append_new(knots, json_pack("[f, f]", c->knot[i].length, c->knot[i].quality));
     for (size_t i = 0; i < c->levels; i++)
         json_array_append_new(levels, json_pack("[f, f]", c->level[i].far, c->level[i].cosine));
-    json_t *object = json_pack("{s: f, s: f, s: f, s: o, s: [f, f], s: I, s: I, s: I, s: I}", "slope",
+    json_t *object = json_pack("{s: f, s: f, s: f, s: o, s: [f, f], s: o, s: I, s: I, s: I, s: I}", "slope",
                                c->slope, "intercept", c->intercept, "doubt", c->doubt, "threshold_at_far",
-                               levels, "tail", c->tail_scale, c->tail_shape, "people", (json_int_t)c->people,
-                               "photos", (json_int_t)c->photos, "pairs_same", (json_int_t)c->pairs_same,
-                               "pairs_different", (json_int_t)c->pairs_different);
+                               levels, "tail", c->tail_scale, c->tail_shape, "quality_by_length", knots,
+                               "people", (json_int_t)c->people, "photos", (json_int_t)c->photos, "pairs_same",
+                               (json_int_t)c->pairs_same, "pairs_different", (json_int_t)c->pairs_different);
     char *text = object ? json_dumps(object, JSON_COMPACT | JSON_REAL_PRECISION(7)) : NULL;
     json_decref(object);
     if (!text) return lk__fail_memory(err, 1024, "a calibration");
@@ -116,17 +132,28 @@ lk_status lk__calibration_text(const lk_calibration *c, char **out, lk_error *er
     return LK_OK;
 }
 
-static bool read_levels(const json_t *levels, lk_calibration *c) {
+/* [[x, y], ...] */
+static bool read_curve(const json_t *curve, double *x, double *y, size_t *count) {
     size_t i;
-    json_t *level;
-    if (!json_is_array(levels) || json_array_size(levels) > LK_LEVELS_MAX) return false;
-    json_array_foreach(levels, i, level) {
-        const json_t *far = json_array_get(level, 0), *cosine = json_array_get(level, 1);
-        if (json_array_size(level) != 2 || !json_is_number(far) || !json_is_number(cosine)) return false;
-        c->level[i].far = json_number_value(far);
-        c->level[i].cosine = json_number_value(cosine);
+    json_t *point;
+    if (!json_is_array(curve) || json_array_size(curve) > LK_LEVELS_MAX) return false;
+    json_array_foreach(curve, i, point) {
+        const json_t *first = json_array_get(point, 0), *second = json_array_get(point, 1);
+        if (json_array_size(point) != 2 || !json_is_number(first) || !json_is_number(second)) return false;
+        x[i] = json_number_value(first);
+        y[i] = json_number_value(second);
     }
-    c->levels = i;
+    *count = i;
+    return true;
+}
+
+static bool read_curves(const json_t *object, lk_calibration *c) {
+    double far[LK_LEVELS_MAX], cosine[LK_LEVELS_MAX], length[LK_LEVELS_MAX], quality[LK_LEVELS_MAX];
+    if (!read_curve(json_object_get(object, "threshold_at_far"), far, cosine, &c->levels) ||
+        !read_curve(json_object_get(object, "quality_by_length"), length, quality, &c->knots))
+        return false;
+    for (size_t i = 0; i < c->levels; i++) c->level[i].far = far[i], c->level[i].cosine = cosine[i];
+    for (size_t i = 0; i < c->knots; i++) c->knot[i].length = length[i], c->knot[i].quality = quality[i];
     return true;
 }
 
@@ -146,8 +173,8 @@ lk_status lk__calibration_parse(const char *text, const char *path, lk_calibrati
         json_unpack_ex(object, &why, 0, "{s: F, s: F, s: F, s: [F, F]}", "slope", &c.slope, "intercept",
                        &c.intercept, "doubt", &c.doubt, "tail", &c.tail_scale, &c.tail_shape) == 0;
     if (read) {
-        read = read_levels(json_object_get(object, "threshold_at_far"), &c) && sound(&c);
-        snprintf(why.text, sizeof why.text, "thresholds at FAR that do not rise, or are no numbers");
+        read = read_curves(object, &c) && sound(&c);
+        snprintf(why.text, sizeof why.text, "thresholds or qualities that do not rise, or are no numbers");
     }
     json_decref(object);
     if (!read) return lk__fail(err, LK_FORMAT, "%s: metadata 'calibration' is damaged: %s", path, why.text);

@@ -1,7 +1,7 @@
 /* checkpoint.c: weights as in a model file, the optimizer's moments and the run's arrays as one tensor each,
  * counters as metadata. */
 #include "face/checkpoint.h"
-#include "nn/safetensors.h"
+#include "base/safetensors.h"
 
 #include <math.h>
 #include <stdlib.h>

@@ -51,7 +51,8 @@ int lk__embedder_dim(const lk_embedder *embedder);
 /* Take the weights as they are now. */
 void lk__embedder_load(lk_embedder *embedder);
 /* Crops of the net's own size (height, width, 3) to vectors (count, dim), each averaged with its mirror
- * image's. */
-void lk__embedder_crops(lk_embedder *embedder, const lk_image *const *crops, size_t count, float *vectors);
+ * image's; and lengths (count), or NULL. */
+void lk__embedder_crops(lk_embedder *embedder, const lk_image *const *crops, size_t count, float *vectors,
+                        float *lengths);
 
 #endif

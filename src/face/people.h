@@ -14,7 +14,7 @@
 #include "base/base.h"
 #include "image/image.h"
 #include "likeness/train.h"
-#include "nn/safetensors.h"
+#include "base/safetensors.h"
 
 enum {
     LK__FRAME_W =

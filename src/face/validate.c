@@ -26,7 +26,7 @@ struct lk__validation {
     float *cosine; /* (pairs): of the last measurement */
     int *same;     /* (pairs) */
     bool measured;
-    float *vectors; /* (photos, dim): of the last measurement */
+    float *vectors, *length; /* (photos, dim), (photos): of the last measurement */
     int dim;
 };
 
@@ -83,7 +83,9 @@ lk_status lk__validation_new(const lk_dataset *dataset, const size_t *people, si
     if (v) v->pair = calloc(PAIRS_MAX, sizeof *v->pair);
     if (v) v->cosine = calloc(PAIRS_MAX, sizeof *v->cosine);
     if (v) v->same = calloc(PAIRS_MAX, sizeof *v->same);
-    lk_status status = v && v->crop && v->person && v->pair && v->cosine && v->same ? LK_OK : LK_NO_MEMORY;
+    if (v) v->length = calloc(PHOTOS_MAX, sizeof *v->length);
+    lk_status status =
+        v && v->length && v->crop && v->person && v->pair && v->cosine && v->same ? LK_OK : LK_NO_MEMORY;
     for (size_t i = 0; status == LK_OK && i < count; i++)
         status = read_person(v, dataset, people[i], o, width, height);
     if (status != LK_OK) {
@@ -111,6 +113,7 @@ void lk__validation_free(lk__validation *v) {
     free(v->cosine);
     free(v->same);
     free(v->vectors);
+    free(v->length);
     free(v);
 }
 
@@ -151,7 +154,7 @@ lk_status lk__validation_measure(lk__validation *v, lk_embedder *embedder, doubl
     lk_status status = LK_OK;
     if (!vectors || !scores) status = lk__fail_memory(err, v->photos * dim * sizeof *vectors, "validation");
     if (status == LK_OK) {
-        lk__embedder_crops(embedder, (const lk_image *const *)v->crop, v->photos, vectors);
+        lk__embedder_crops(embedder, (const lk_image *const *)v->crop, v->photos, vectors, v->length);
         for (size_t i = 0; i < v->pairs; i++) {
             const float *a = vectors + v->pair[i].a * dim, *b = vectors + v->pair[i].b * dim;
             scores[i] = (scored){lk_cosine(a, b, (int)dim), v->pair[i].same};
@@ -176,7 +179,7 @@ lk_status lk__validation_calibrate(const lk__validation *v, const lk_train_optio
     *out = NULL;
     if (!v || !v->vectors || !o->calibrate) return LK_OK;
     lk_calibration calibration;
-    lk_status status = o->calibrate(v->vectors, v->person, v->photos, v->dim, &calibration, err);
+    lk_status status = o->calibrate(v->vectors, v->length, v->person, v->photos, v->dim, &calibration, err);
     if (status == LK_OK) status = lk__calibration_text(&calibration, out, err);
     return status == LK_EMPTY || status == LK_INVALID ? LK_OK : status;
 }

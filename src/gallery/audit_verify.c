@@ -93,13 +93,13 @@ static void fault(verifier *v, int64_t number, const char *text) {
 
 static lk_status on_person(void *context, const lk__person *person, lk_error *err) {
     verifier *v = context;
-    known k = {.id = person->id, .name = strdup(person->name)};
-    if (!k.name) return lk__fail_memory(err, strlen(person->name), "the audit");
-    snprintf(v->name, sizeof v->name, "%s", person->name);
+    lk_status status = append(&v->people, (known){.id = person->id}, err);
+    if (status != LK_OK) return status;
+    char *name = v->people.items[v->people.count - 1].name = strdup(person->name);
+    if (!name) return lk__fail_memory(err, strlen(person->name), "the audit");
+    snprintf(v->name, sizeof v->name, "%s", name);
     v->in_page++;
-    lk_status status = append(&v->people, k, err);
-    if (status != LK_OK) free(k.name);
-    return status;
+    return LK_OK;
 }
 
 static lk_status on_photo(void *context, const lk__photo *photo, lk_error *err) {
@@ -161,10 +161,11 @@ static lk_status keep_row(void *context, const lk__audit_row *row, lk_error *err
 /* What the row tells of photos and names. */
 static lk_status learn(verifier *v, const lk__audit_row *r, lk_error *err) {
     lk_status status = LK_OK;
-    long long last = 0;
+    static const char key[] = "\"last\":";
     if (strcmp(r->action, "begin") == 0 && r->details) {
-        const char *at = strstr(r->details, "\"last\":");
-        if (at && sscanf(at, "\"last\":%lld", &last) == 1 && last > v->exempt) v->exempt = last;
+        const char *at = strstr(r->details, key);
+        long long last = at ? strtoll(at + sizeof key - 1, NULL, 10) : 0;
+        if (last > v->exempt) v->exempt = last;
     }
     if (strcmp(r->action, "enroll") == 0)
         status = append(&v->added, (known){.id = r->photo_id, .row = r->number}, err);

@@ -83,6 +83,10 @@ void lk_gallery_close(lk_gallery *g) {
     free(g);
 }
 
+const char *lk_gallery_name(const lk_gallery *g) {
+    return g->path;
+}
+
 lk_status lk_gallery_check_kind(const lk_gallery *g, const lk_vector_kind *kind, lk_error *err) {
     const lk_gallery_info *info = &g->info;
     if (info->dim == kind->dim && strcmp(info->fingerprint, kind->fingerprint) == 0) return LK_OK;
@@ -187,62 +191,92 @@ static lk_status check_enrollment(const lk_gallery *g, const lk_enrollment *e, l
     if (!(e->quality >= 0 && e->quality < HUGE_VAL))
         return lk__fail(err, LK_INVALID, "%s: \"%.100s\" cannot have a quality of %g", g->path, e->photo,
                         e->quality);
+    if ((e->added && !lk__time_valid(e->added)) || (e->person_added && !lk__time_valid(e->person_added)))
+        return lk__fail(err, LK_INVALID,
+                        "%s: \"%.100s\" cannot have been added at that time: 2026-11-28T03:04:05Z, say",
+                        g->path, e->photo);
     if (!lk__unit_vector(e->vector, g->info.dim))
         return lk__fail(err, LK_INVALID, "%s: the vector of \"%.100s\" does not have length 1", g->path,
                         e->photo);
     return LK_OK;
 }
 
-/* What the audit tells of a photo that was added: first what it replaced, if anything. */
-static lk_status tell_added(lk_gallery *g, const lk__photo *photo, const lk__added *added, lk_error *err) {
-    uint8_t name[LK__HASH];
-    lk__audit_row rows[2] = {
-        {.action = "remove-photo", .person_id = added->person_id, .photo_id = added->replaced},
-        {.action = "enroll", .person_id = added->person_id, .photo_id = photo->id}};
-    if (added->new_person) {
-        lk__audit_name(added->salt, photo->person, name);
-        rows[1].name = name;
+/* So many go to the store in one call: for one on a server every call is a way there and back. */
+enum { SOME = 64 };
+
+/* What the audit tells of photos that were added: of each first what it replaced, if anything. */
+static lk_status tell_added(lk_gallery *g, const lk__photo *photos, const lk__added *added, size_t count,
+                            lk_error *err) {
+    uint8_t names[SOME][LK__HASH];
+    lk__audit_row rows[2 * SOME];
+    size_t told = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (added[i].replaced)
+            rows[told++] = (lk__audit_row){
+                .action = "remove-photo", .person_id = added[i].person_id, .photo_id = added[i].replaced};
+        rows[told] =
+            (lk__audit_row){.action = "enroll", .person_id = added[i].person_id, .photo_id = photos[i].id};
+        if (added[i].new_person) {
+            lk__audit_name(added[i].salt, photos[i].person, names[i]);
+            rows[told].name = names[i];
+        }
+        told++;
     }
-    return added->replaced ? lk__audit_append(g, rows, 2, err) : lk__audit_append(g, rows + 1, 1, err);
+    return lk__audit_append(g, rows, told, err);
 }
 
-static lk_status add_photo(lk_gallery *g, const lk__photo *photo, lk_error *err) {
-    lk__added added;
-    lk_status status = g->store->ops->add(g->store, photo, 1, &added, err);
-    return status == LK_OK ? tell_added(g, photo, &added, err) : status;
+/* Vectors and crops sealed, in a block that is to be freed. */
+static lk_status seal_photos(lk_gallery *g, lk__photo *photos, size_t count, uint8_t **block, lk_error *err) {
+    size_t room = 0;
+    for (size_t i = 0; i < count; i++)
+        room += photos[i].vector_size + photos[i].crop_size + (size_t)2 * LK__SEAL_ROOM;
+    uint8_t *at = *block = malloc(room);
+    if (!at) return lk__fail_memory(err, room, g->path);
+    for (size_t i = 0; i < count; i++) {
+        lk__photo *p = &photos[i];
+        lk__seal(g, LK__SEAL_VECTOR, p->id, p->vector, p->vector_size, at);
+        p->vector = at;
+        at += p->vector_size += LK__SEAL_ROOM;
+        if (!p->crop) continue;
+        lk__seal(g, LK__SEAL_CROP, p->id, p->crop, p->crop_size, at);
+        p->crop = at;
+        at += p->crop_size += LK__SEAL_ROOM;
+    }
+    return LK_OK;
 }
 
-static lk_status add_sealed(lk_gallery *g, lk__photo photo, lk_error *err) {
-    size_t vector_size = photo.vector_size + LK__SEAL_ROOM, crop_size = photo.crop_size + LK__SEAL_ROOM;
-    uint8_t *vector = malloc(vector_size), *crop = photo.crop ? malloc(crop_size) : NULL;
-    lk_status status = LK_OK;
-    if (!vector || (photo.crop && !crop)) {
-        status = lk__fail_memory(err, vector_size + crop_size, g->path);
-    } else {
-        lk__seal(g, LK__SEAL_VECTOR, photo.id, photo.vector, photo.vector_size, vector);
-        photo.vector = vector;
-        photo.vector_size = vector_size;
-        if (crop) lk__seal(g, LK__SEAL_CROP, photo.id, photo.crop, photo.crop_size, crop);
-        photo.crop = crop;
-        photo.crop_size = crop ? crop_size : 0;
-        status = add_photo(g, &photo, err);
-    }
-    free(vector);
-    free(crop);
+/* At most SOME, under these ids or (NULL) under the first and those after it. */
+static lk_status add_some(lk_gallery *g, const lk_enrollment *e, size_t count, const int64_t *ids,
+                          int64_t first, lk_error *err) {
+    lk__photo photos[SOME];
+    lk__added added[SOME];
+    uint8_t *sealed = NULL;
+    for (size_t i = 0; i < count; i++)
+        photos[i] = (lk__photo){.id = ids ? ids[i] : first + (int64_t)i,
+                                .person = e[i].person,
+                                .name = e[i].photo,
+                                .added = e[i].added,
+                                .person_added = e[i].person_added,
+                                .source = e[i].source,
+                                .quality = e[i].quality > 0 ? e[i].quality : (double)NAN,
+                                .vector = e[i].vector,
+                                .vector_size = (size_t)g->info.dim * sizeof(float),
+                                .crop = e[i].crop,
+                                .crop_size = e[i].crop ? e[i].crop_size : 0};
+    lk_status status = g->info.encrypted ? seal_photos(g, photos, count, &sealed, err) : LK_OK;
+    if (status == LK_OK) status = g->store->ops->add(g->store, photos, count, added, err);
+    if (status == LK_OK) status = tell_added(g, photos, added, count, err);
+    free(sealed);
     return status;
 }
 
-static lk_status add_one(lk_gallery *g, const lk_enrollment *e, int64_t id, lk_error *err) {
-    const lk__photo photo = {.id = id,
-                             .person = e->person,
-                             .name = e->photo,
-                             .source = e->source,
-                             .quality = e->quality > 0 ? e->quality : (double)NAN,
-                             .vector = e->vector,
-                             .vector_size = (size_t)g->info.dim * sizeof(float),
-                             .crop = e->crop,
-                             .crop_size = e->crop ? e->crop_size : 0};
-    return g->info.encrypted ? add_sealed(g, photo, err) : add_photo(g, &photo, err);
+static lk_status add_all(lk_gallery *g, const lk_enrollment *e, size_t count, const int64_t *ids,
+                         int64_t first, lk_error *err) {
+    lk_status status = LK_OK;
+    for (size_t i = 0; i < count && status == LK_OK; i += SOME)
+        status = add_some(g, e + i, count - i < SOME ? count - i : SOME, ids ? ids + i : NULL,
+                          first + (int64_t)i, err);
+    return status;
 }
 
 lk_status lk_gallery_enroll(lk_gallery *g, const lk_enrollment *photos, size_t count, int64_t *ids,
@@ -256,13 +290,43 @@ lk_status lk_gallery_enroll(lk_gallery *g, const lk_enrollment *photos, size_t c
     lk_status status = lk__change_begin(g, err);
     if (status == LK_OK) {
         status = g->store->ops->reserve(g->store, count, &first, err);
-        for (size_t i = 0; i < count && status == LK_OK; i++)
-            status = add_one(g, &photos[i], first + (int64_t)i, err);
+        if (status == LK_OK) status = add_all(g, photos, count, NULL, first, err);
         status = lk__change_end(g, status, err);
     }
     pthread_mutex_unlock(&g->lock);
     if (status == LK_OK && ids)
         for (size_t i = 0; i < count; i++) ids[i] = first + (int64_t)i;
+    return status;
+}
+
+/* The ids that are passed over are reserved too, so that the store's next one is above them. */
+static lk_status restore_ids(lk_gallery *g, const int64_t *ids, size_t count, lk__restore *state,
+                             int64_t *first, lk_error *err) {
+    lk_status status = LK_OK;
+    if (!state->begun || state->keep) {
+        status = g->store->ops->reserve(g->store, (size_t)(ids[count - 1] - state->last), first, err);
+        state->keep = status == LK_OK && *first == state->last + 1;
+        if (state->keep) state->last = ids[count - 1];
+    }
+    state->begun = true;
+    return status == LK_OK && !state->keep ? g->store->ops->reserve(g->store, count, first, err) : status;
+}
+
+lk_status lk__gallery_restore(lk_gallery *g, const lk_enrollment *photos, const int64_t *ids, size_t count,
+                              lk__restore *state, lk_error *err) {
+    int64_t first = 0;
+    for (size_t i = 0; i < count; i++) {
+        lk_status status = check_enrollment(g, &photos[i], err);
+        if (status != LK_OK) return status;
+    }
+    pthread_mutex_lock(&g->lock);
+    lk_status status = lk__change_begin(g, err);
+    if (status == LK_OK) {
+        status = restore_ids(g, ids, count, state, &first, err);
+        if (status == LK_OK) status = add_all(g, photos, count, state->keep ? ids : NULL, first, err);
+        status = lk__change_end(g, status, err);
+    }
+    pthread_mutex_unlock(&g->lock);
     return status;
 }
 
@@ -386,11 +450,12 @@ static lk_status move_to(void *context, const lk__photo *photo, lk_error *err) {
     const lk_enrollment e = {.person = m->to,
                              .photo = name,
                              .vector = vector,
+                             .added = photo->added,
                              .source = photo->source,
                              .crop = crop,
                              .crop_size = crop_size,
                              .quality = isnan(photo->quality) ? 0 : photo->quality};
-    if (status == LK_OK) status = add_one(g, &e, m->id, err);
+    if (status == LK_OK) status = add_some(g, &e, 1, NULL, m->id, err);
     free(vector);
     free(crop);
     return status;

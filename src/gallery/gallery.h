@@ -3,6 +3,7 @@
  *   gallery.c            open, close, transactions, changes: rules that hold for every store
  *   list.c               looking: people, photos, crops
  *   search.c             searches: the index follows the store, then names are looked up
+ *   search_store.c       searches by a store that can itself
  *   audit.c              the account of what was done: writing its rows, each chained to the one before
  *   audit_verify.c       reading it, and saying what does not hold
  *   check.c              is it sound? and a copy of it
@@ -15,6 +16,7 @@
  *   index_file.c         the copy as a file;  beside.c when that is read and written
  *   store.h, store.c     what a store must do, and which there are
  *   store_sqlite*.c      the store on SQLite
+ *   store_pg*.c          the store on PostgreSQL
  *
  * A gallery knows vectors and names. Nothing here knows what a face is. */
 #ifndef LK_GALLERY_H
@@ -55,6 +57,7 @@ struct lk_gallery {
 
 /* Non-empty UTF-8 without control characters, at most `limit` bytes. */
 bool lk__name_valid(const char *name, size_t limit);
+bool lk__time_valid(const char *text);              /* "2026-11-28T03:04:05Z" */
 bool lk__unit_vector(const float *vector, int dim); /* finite, and |norm - 1| < 1e-3 */
 
 /* gallery.c: a change of the caller's is a transaction of its own or goes to a mark; the lock is held. */
@@ -97,5 +100,18 @@ lk_status lk__gallery_vector(const lk_gallery *gallery, const lk__photo *photo, 
 /* Its crop, malloc'd; NULL if it has none. */
 lk_status lk__gallery_crop(const lk_gallery *gallery, const lk__photo *photo, uint8_t **crop, size_t *size,
                            lk_error *err);
+
+/* The same, within a transaction, under the ids that the photos had elsewhere (rising), if no photo was ever
+ * in the gallery before; else under new ones. `state` begins as zeros. */
+typedef struct lk__restore {
+    bool begun, keep;
+    int64_t last; /* id that was kept */
+} lk__restore;
+lk_status lk__gallery_restore(lk_gallery *gallery, const lk_enrollment *photos, const int64_t *ids,
+                              size_t count, lk__restore *state, lk_error *err);
+
+/* search_store.c: as lk_gallery_search_many; out (count) is empty. */
+lk_status lk__store_search(lk_gallery *gallery, const float *probes, size_t count, size_t k, bool people,
+                           lk_matches *out, lk_error *err);
 
 #endif

@@ -1,4 +1,4 @@
-/* name.c: what may be a name: text that every terminal, file and database shows as it is. */
+/* name.c: what may be a name: text that every terminal, file and database shows as it is; and what a time. */
 #include "gallery/gallery.h"
 
 #include <string.h>
@@ -27,5 +27,13 @@ bool lk__name_valid(const char *name, size_t limit) {
         uint32_t point = decode(&at);
         if (point == UINT32_MAX || point < 0x20 || (point >= 0x7f && point < 0xa0)) return false;
     }
+    return true;
+}
+
+bool lk__time_valid(const char *text) {
+    static const char form[] = "dddd-dd-ddTdd:dd:ddZ";
+    if (strlen(text) != sizeof form - 1) return false;
+    for (size_t i = 0; form[i]; i++)
+        if (form[i] == 'd' ? text[i] < '0' || text[i] > '9' : text[i] != form[i]) return false;
     return true;
 }

@@ -41,7 +41,7 @@ struct lk__index {
     const lk__code_kernels *kernels; /* for tests, which set them */
 };
 
-/* Zeros; at least 64-byte aligned, on huge pages where it is large. NULL: out of memory. free() frees it. */
+/* At least 64-byte aligned, on huge pages where it is large. NULL: out of memory. free() frees it. */
 void *lk__pages(size_t bytes);
 void lk__segment_release(lk__segment *segment); /* with the lock held, or nobody about */
 /* Blocks with codes among the first `count` rows. */

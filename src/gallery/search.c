@@ -213,7 +213,9 @@ lk_status lk_gallery_search_many(lk_gallery *g, const float *probes, size_t coun
     if (!count) return LK_OK;
     lk_matches *found = calloc(count, sizeof *found);
     if (!found) return lk__fail_memory(err, count * sizeof *found, "a search");
-    lk_status status = search_many(g, probes, count, options->k, options->people, found, err);
+    lk_status status = g->store->searches
+                           ? lk__store_search(g, probes, count, options->k, options->people, found, err)
+                           : search_many(g, probes, count, options->k, options->people, found, err);
     if (status == LK_OK) memcpy(out, found, count * sizeof *found);
     free(found);
     return status;

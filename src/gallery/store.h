@@ -1,5 +1,5 @@
-/* store.h: where a gallery is kept, as gallery.c sees it. SQLite implements this now (store_sqlite.c);
- * another engine does by a table of functions like it, chosen by lk__store_open from the form of the address.
+/* store.h: where a gallery is kept, as gallery.c sees it. SQLite (store_sqlite.c) and PostgreSQL (store_pg.c)
+ * implement this by a table of functions, chosen by lk__store_open from the form of the address.
  *
  * What an implementation promises
  *   - Durable: after commit returns LK_OK the change survives kill -9 and loss of power; before, nothing of
@@ -12,7 +12,8 @@
  *     So a copy of the vectors in memory only ever appends and drops.
  *   - Every photo that goes, however it goes, leaves its id (a number and nothing else) under the next
  * removal number.
- *   - What is removed is overwritten wherever the store keeps it (commit).
+ *   - What is removed is overwritten wherever the store keeps it (commit). A server does this in its own time
+ *     (docs/postgresql.md).
  *   - The store keeps vectors and crops as bytes and does not look into them: they may be sealed (encrypted)
  *     by gallery.c, which is why ids are reserved before rows are written.
  *   - Errors say what, where and what to do; the message begins with the store's name, without any password.
@@ -50,10 +51,11 @@ typedef struct lk__moment {
 typedef struct lk__photo {
     int64_t id, person_id; /* person_id is not read by add */
     const char *person, *name;
-    const char *added;  /* UTC, ISO 8601; not read by add */
-    const char *source; /* path or address of the original; NULL: not kept */
-    double quality;     /* NaN: not told */
-    const void *vector; /* as sealed; NULL where the function does not say that it hands it out */
+    const char *added;        /* UTC, ISO 8601; add: NULL is now */
+    const char *person_added; /* for add only: of a person that is made; NULL: as added */
+    const char *source;       /* path or address of the original; NULL: not kept */
+    double quality;           /* NaN: not told */
+    const void *vector;       /* as sealed; NULL where the function does not say that it hands it out */
     size_t vector_size;
     const void *crop; /* as sealed; NULL: not kept, or not handed out */
     size_t crop_size; /* told even where the crop is not handed out */
@@ -165,6 +167,10 @@ typedef struct lk__store_ops {
      */
     lk_status (*names)(lk__store *store, const int64_t *ids, size_t count, lk__photo_fn fn, void *context,
                        lk_error *err);
+    /* Only of a store that `searches`: the `limit` photos closest to the probe (dim), or fewer if there are
+     * no more, with vector, person and name; about in order, which gallery.c puts right. */
+    lk_status (*nearest)(lk__store *store, const float *probe, size_t limit, lk__photo_fn fn, void *context,
+                         lk_error *err);
     /* All of it of one moment to a new file; INVALID where a store has means of its own for that. */
     lk_status (*backup)(lk__store *store, const char *path, lk_error *err);
 } lk__store_ops;
@@ -174,6 +180,7 @@ struct lk__store {
     const lk__store_ops *ops;
     char *name; /* path or address, without a password: for messages */
     bool read_only;
+    bool searches;        /* it was asked to compare vectors itself: no copy of them is needed in memory */
     lk_gallery_info info; /* people and photos are not kept here */
     /* Random, made with the gallery: whose is a file that lies beside it? A copy of a gallery has the same,
      * and may have gone another way since. */
@@ -181,11 +188,14 @@ struct lk__store {
     uint8_t seal_check[LK__SEAL_CHECK]; /* given at making; meaningless unless info.encrypted */
 };
 
-/* By the form of the address: a path is SQLite's. */
-/* seal_check (LK__SEAL_CHECK): kept with an encrypted gallery; NULL: it is not. */
+/* By the form of the address: postgresql:// and postgres:// are PostgreSQL's, a path is SQLite's.
+ * seal_check (LK__SEAL_CHECK): kept with an encrypted gallery; NULL: it is not. */
 lk_status lk__store_create(const char *address, const lk_vector_kind *kind, const uint8_t *seal_check,
                            lk__store **out, lk_error *err);
 lk_status lk__store_open(const char *address, bool read_only, lk__store **out, lk_error *err);
+
+/* INVALID: no store takes such vectors. */
+lk_status lk__store_check_kind(const char *name, const lk_vector_kind *kind, lk_error *err);
 
 /* store_sqlite_open.c */
 lk_status lk__sqlite_create(const char *path, const lk_vector_kind *kind, const uint8_t *seal_check,

@@ -12,42 +12,71 @@
 #include <string.h>
 
 #define NOW "strftime('%Y-%m-%dT%H:%M:%SZ', 'now')"
+/* Is a row as it was written? likeness_sum (store_sqlite_sum.c) over what must not change unseen. */
+#define PERSON_SUM(id, name, added, salt) "likeness_sum(" id ", " name ", " added ", " salt ")"
+#define PERSON_SOUND PERSON_SUM("people.id", "people.name", "people.added", "salt") " = people.sum"
+#define PHOTO_SUM "likeness_sum(id, person_id, name, added, source, quality, crop_size)"
+#define PHOTO_SOUND                                                                                          \
+    "likeness_sum(photos.id, person_id, photos.name, photos.added, source, quality, crop_size) = photos.sum"
+#define VECTOR_SUM "likeness_sum(id, person_id, vector)"
 #define PHOTO_COLUMNS                                                                                        \
     "photos.id, person_id, people.name, photos.name, photos.added, source, quality, "                        \
-    "(SELECT length(jpeg) FROM crops WHERE photo_id = photos.id)"
+    "crop_size, " PERSON_SOUND " AND " PHOTO_SOUND
 
 static const char *const queries[LK__QUERIES] = {
-    [LK__COUNTS] = "SELECT (SELECT count(*) FROM people), (SELECT count(*) FROM photos)",
+    [LK__COUNTS] =
+        "SELECT (SELECT value FROM info WHERE key = 'people'), (SELECT value FROM info WHERE key = "
+        "'photos')",
     [LK__ENDS] = "SELECT (SELECT max(id) FROM photos), (SELECT max(number) FROM removed)",
     [LK__REMOVED_AFTER] = "SELECT photo_id FROM removed WHERE number > ?1 ORDER BY number",
-    [LK__PHOTOS_AFTER] = "SELECT id, person_id, vector FROM photos WHERE id > ?1 ORDER BY id",
-    [LK__NAME] = "SELECT people.name, photos.name FROM photos JOIN people ON people.id = person_id "
-                 "WHERE photos.id = ?1",
-    [LK__PEOPLE] = "SELECT id, name, added, (SELECT count(*) FROM photos WHERE person_id = people.id) "
-                   "FROM people WHERE name > ?1 ORDER BY name LIMIT ?2",
+    [LK__PHOTOS_AFTER] =
+        "SELECT id, person_id, vector, " VECTOR_SUM " = vector_sum FROM photos WHERE id > ?1 "
+        "ORDER BY id",
+    [LK__NAME] = "SELECT people.name, photos.name, " PERSON_SOUND " AND " PHOTO_SOUND
+                 " FROM photos JOIN people ON people.id = person_id WHERE photos.id = ?1",
+    [LK__PEOPLE] =
+        "SELECT id, name, added, (SELECT count(*) FROM photos WHERE person_id = people.id), " PERSON_SOUND
+        " FROM people WHERE name > ?1 ORDER BY name LIMIT ?2",
     /* CROSS JOIN keeps SQLite from walking by people, which would have to sort. */
     [LK__PHOTOS] = "SELECT " PHOTO_COLUMNS " FROM photos CROSS JOIN people ON people.id = person_id "
                    "WHERE photos.id > ?1 ORDER BY photos.id LIMIT ?2",
     [LK__PHOTOS_OF] = "SELECT " PHOTO_COLUMNS " FROM people JOIN photos ON person_id = people.id "
                       "WHERE people.name = ?3 AND photos.id > ?1 ORDER BY photos.id LIMIT ?2",
-    [LK__PHOTO] = "SELECT " PHOTO_COLUMNS ", vector, (SELECT jpeg FROM crops WHERE photo_id = photos.id) "
-                  "FROM photos JOIN people ON people.id = person_id WHERE photos.id = ?1",
+    [LK__PHOTO] =
+        "SELECT " PHOTO_COLUMNS ", vector, likeness_sum(photos.id, person_id, vector) = vector_sum, "
+        "jpeg, likeness_sum(photo_id, jpeg) = crops.sum FROM photos JOIN people ON people.id = "
+        "person_id LEFT JOIN crops ON photo_id = photos.id WHERE photos.id = ?1",
     [LK__FIND] = "SELECT id FROM photos WHERE person_id = (SELECT id FROM people WHERE name = ?1) "
                  "AND name = ?2",
     /* What was removed since counts too: ids are not used again. */
     [LK__NEXT_ID] = "SELECT max(coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'photos'), 0), "
                     "coalesce((SELECT max(id) FROM photos), 0)) + 1",
-    [LK__PERSON] = "SELECT id, salt FROM people WHERE name = ?1",
-    [LK__ADD_PERSON] = "INSERT INTO people (name, added, salt) VALUES (?1, " NOW ", ?2) RETURNING id",
-    [LK__ADD_PHOTO] = "INSERT INTO photos (id, person_id, name, vector, added, source, quality) "
-                      "VALUES (?1, ?2, ?3, ?4, " NOW ", ?5, ?6)",
-    [LK__ADD_CROP] = "INSERT INTO crops (photo_id, jpeg) VALUES (?1, ?2)",
+    [LK__PERSON] = "SELECT id, salt, " PERSON_SOUND " FROM people WHERE name = ?1",
+    [LK__ALL_PEOPLE] =
+        "SELECT id, " PERSON_SUM("id", "name", "added", "salt") " = sum, name = ?1 FROM people "
+                                                                "NOT INDEXED",
+    [LK__ALL_PHOTOS] = "SELECT id, " PHOTO_SUM " = sum, 0 FROM photos NOT INDEXED",
+    [LK__ADD_PERSON] =
+        "INSERT INTO people (id, name, added, salt, sum) SELECT id, name, added, salt, " PERSON_SUM(
+            "id", "name", "added", "salt") " FROM (SELECT max(coalesce((SELECT seq FROM sqlite_sequence "
+                                           "WHERE name = 'people'), 0), coalesce((SELECT max(id) FROM "
+                                           "people), 0)) + 1 AS id, ?1 AS name, "
+                                           "coalesce(?3, " NOW ") AS added, ?2 AS salt) RETURNING id",
+    [LK__ADD_PHOTO] = "INSERT INTO photos (id, person_id, name, added, source, quality, crop_size, sum, "
+                      "vector_sum, vector) "
+                      "SELECT id, person_id, name, added, source, quality, crop_size, " PHOTO_SUM
+                      ", " VECTOR_SUM ", vector "
+                      "FROM (SELECT ?1 AS id, ?2 AS person_id, ?3 AS name, coalesce(?8, " NOW
+                      ") AS added, ?5 AS source, ?6 AS quality, ?7 AS crop_size, "
+                      "?4 AS vector)",
+    [LK__ADD_CROP] = "INSERT INTO crops (photo_id, sum, jpeg) VALUES (?1, likeness_sum(?1, ?2), ?2)",
     [LK__REMOVE_PHOTO] = "DELETE FROM photos WHERE id = ?1 RETURNING person_id",
     [LK__REMOVE_PHOTOS] = "DELETE FROM photos WHERE person_id = ?1",
     [LK__REMOVE_PERSON] = "DELETE FROM people WHERE id = ?1",
     [LK__REMOVE_EMPTY] =
         "DELETE FROM people WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM photos WHERE person_id = ?1)",
-    [LK__RENAME] = "UPDATE people SET name = ?2 WHERE id = ?1",
+    [LK__RENAME] =
+        "UPDATE people SET name = ?2, sum = " PERSON_SUM("id", "?2", "added", "salt") " WHERE id = ?1",
     [LK__AUDIT_ADD] =
         "INSERT INTO audit (number, time, who, action, person_id, photo_id, name, probe, details, "
         "hash) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
@@ -200,14 +229,15 @@ static lk_status delete_photo(lk__sqlite *s, int64_t id, int64_t *person, lk_err
     return run_id(s, LK__REMOVE_PHOTO, id, person, err);
 }
 
-static lk_status add_person(lk__sqlite *s, const char *name, lk__added *added, lk_error *err) {
+static lk_status add_person(lk__sqlite *s, const lk__photo *p, lk__added *added, lk_error *err) {
     sqlite3_stmt *statement = NULL;
     lk_status status = lk__sqlite_query(s, &s->link, LK__ADD_PERSON, &statement, err);
     if (status != LK_OK) return status;
     randombytes_buf(added->salt, sizeof added->salt);
     added->new_person = true;
-    lk__sqlite_bind_text(statement, 1, name);
+    lk__sqlite_bind_text(statement, 1, p->person);
     sqlite3_bind_blob(statement, 2, added->salt, sizeof added->salt, SQLITE_STATIC);
+    lk__sqlite_bind_text(statement, 3, p->person_added ? p->person_added : p->added);
     return lk__sqlite_run(s, statement, &added->person_id, err);
 }
 
@@ -226,7 +256,7 @@ static lk_status add_one(lk__sqlite *s, const lk__photo *p, lk__added *added, lk
     *added = (lk__added){.person_id = 0};
     lk_status status = lk__sqlite_find_person(s, p->person, &added->person_id, added->salt, err);
     if (status == LK_OK && !added->person_id)
-        status = add_person(s, p->person, added, err);
+        status = add_person(s, p, added, err);
     else if (status == LK_OK)
         status = lk__sqlite_find(&s->store, p->person, p->name, &added->replaced, err);
     if (status == LK_OK && added->replaced) status = delete_photo(s, added->replaced, &whose, err);
@@ -238,6 +268,8 @@ static lk_status add_one(lk__sqlite *s, const lk__photo *p, lk__added *added, lk
     sqlite3_bind_blob64(statement, 4, p->vector, p->vector_size, SQLITE_STATIC);
     lk__sqlite_bind_text(statement, 5, p->source);
     sqlite3_bind_double(statement, 6, p->quality); /* SQLite makes NaN NULL */
+    sqlite3_bind_int64(statement, 7, p->crop ? (int64_t)p->crop_size : 0);
+    lk__sqlite_bind_text(statement, 8, p->added);
     status = lk__sqlite_run(s, statement, NULL, err);
     return status == LK_OK && p->crop ? add_crop(s, p, err) : status;
 }

@@ -3,6 +3,7 @@
  *   store_sqlite.c          the SQL that runs after opening; transactions and changes
  *   store_sqlite_read.c     looking and searching
  *   store_sqlite_audit.c    the rows of the audit
+ *   store_sqlite_sum.c      by which a row says whether it is as it was written
  *   store_sqlite_check.c    is the file sound?
  *   store_sqlite_open.c     making a file, opening one, and what must hold before it is believed
  *   store_sqlite_schema.c   the schema, and how older ones become this one */
@@ -31,6 +32,8 @@ typedef enum lk__query {
     LK__PHOTO,
     LK__FIND,
     LK__PERSON,
+    LK__ALL_PEOPLE,
+    LK__ALL_PHOTOS,
     LK__NEXT_ID,
     LK__ADD_PERSON,
     LK__ADD_PHOTO,
@@ -85,7 +88,8 @@ static inline lk__sqlite *lk__sqlite_of(lk__store *store) {
 }
 
 /* store_sqlite_read.c */
-lk_status lk__sqlite_no_photo(const lk__sqlite *s, int64_t id, lk_error *err);
+/* NOT_FOUND; or FORMAT: it may be lost with a damaged page. */
+lk_status lk__sqlite_no_photo(lk__sqlite *s, int64_t id, lk_error *err);
 /* *id 0: nobody. */
 lk_status lk__sqlite_find_person(lk__sqlite *s, const char *name, int64_t *id, uint8_t *salt, lk_error *err);
 /* As in lk__store_ops. */
@@ -112,6 +116,9 @@ lk_status lk__sqlite_audit_last(lk__store *store, int64_t *number, uint8_t *hash
 lk_status lk__sqlite_audit_rows(lk__store *store, int64_t after, size_t limit, lk__audit_fn fn, void *context,
                                 lk_error *err);
 lk_status lk__sqlite_passed(lk__store *store, const lk__moment *moment, bool *yes, lk_error *err);
+
+/* store_sqlite_sum.c; an SQLite code */
+int lk__sqlite_sum_register(sqlite3 *db);
 
 /* store_sqlite_check.c, store_sqlite_open.c */
 lk_status lk__sqlite_check(lk__store *store, lk__finding_fn fn, void *context, lk_error *err);

@@ -9,6 +9,12 @@ static const char *const checks[] = {
     "SELECT 'SQLite: ' || integrity_check FROM pragma_integrity_check(100) WHERE integrity_check <> 'ok'",
     "SELECT 'a row of ' || \"table\" || ' belongs to one of ' || \"parent\" || ' that is not there (row ' || "
     "rowid || ')' FROM pragma_foreign_key_check",
+    "SELECT 'info counts ' || value || ' people, and there are ' || (SELECT count(*) FROM people NOT "
+    "INDEXED) "
+    "FROM info WHERE key = 'people' AND value <> (SELECT count(*) FROM people NOT INDEXED)",
+    "SELECT 'info counts ' || value || ' photos, and there are ' || (SELECT count(*) FROM photos NOT "
+    "INDEXED) "
+    "FROM info WHERE key = 'photos' AND value <> (SELECT count(*) FROM photos NOT INDEXED)",
     "SELECT 'person ' || id || ' has no photos' FROM people "
     "WHERE NOT EXISTS (SELECT 1 FROM photos WHERE person_id = people.id)",
     "SELECT 'photo ' || photo_id || ' is there and among the removed' FROM removed "

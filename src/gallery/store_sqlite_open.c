@@ -38,7 +38,7 @@ static lk_status connect_to(const lk__sqlite *s, lk__link *link, const char *nam
     if (code != SQLITE_OK) return lk__sqlite_fail(s, link, "open", err);
     sqlite3_extended_result_codes(link->db, 1);
     sqlite3_busy_timeout(link->db, LK__BUSY_MS);
-    return LK_OK;
+    return lk__sqlite_sum_register(link->db) == SQLITE_OK ? LK_OK : lk__sqlite_fail(s, link, "open", err);
 }
 
 /* Apart from connect_to(), because these make SQLite read the file. */
@@ -51,22 +51,6 @@ static lk_status configure(const lk__sqlite *s, const lk__link *link, lk_error *
 }
 
 /* ---- creating ------------------------------------------------------------------------------------ */
-
-static lk_status check_new_kind(const char *path, const lk_vector_kind *kind, lk_error *err) {
-    const char *model = kind->model_path ? kind->model_path : "";
-    lk_gallery_info limits;
-    if (kind->dim < 1 || kind->dim > LK__DIM_LIMIT)
-        return lk__fail(err, LK_INVALID, "%s: vectors of %d numbers; 1 to %d are possible", path, kind->dim,
-                        LK__DIM_LIMIT);
-    if (!lk__name_valid(kind->fingerprint, sizeof limits.fingerprint - 1))
-        return lk__fail(err, LK_INVALID, "%s: the model's fingerprint is missing or malformed", path);
-    if (*model && !lk__name_valid(model, sizeof limits.model_path - 1))
-        return lk__fail(err, LK_INVALID, "%s: the model's path is not UTF-8 of at most %zu bytes", path,
-                        sizeof limits.model_path - 1);
-    if (fabs(kind->threshold) > 1) /* NaN: the model has none */
-        return lk__fail(err, LK_INVALID, "%s: a threshold of %g is no cosine", path, kind->threshold);
-    return LK_OK;
-}
 
 /* Everything into the empty file `name`, closed again. */
 static lk_status write_new(lk__sqlite *s, const char *name, const lk_vector_kind *kind,
@@ -111,7 +95,7 @@ static lk_status move_into_place(const char *from, const char *path, lk_error *e
 
 /* What there is of a file that was not finished, and of its log. */
 static void remove_unfinished(const char *name) {
-    static const char *const ends[] = {"", "-wal", "-shm"};
+    static const char *const ends[] = {"", "-wal", "-shm", "-journal"};
     for (size_t i = 0; i < sizeof ends / sizeof ends[0]; i++) {
         char side[NAME_ROOM];
         snprintf(side, sizeof side, "%s%s", name, ends[i]);
@@ -122,7 +106,7 @@ static void remove_unfinished(const char *name) {
 lk_status lk__sqlite_create(const char *path, const lk_vector_kind *kind, const uint8_t *seal_check,
                             lk__store **out, lk_error *err) {
     char name[NAME_ROOM];
-    lk_status status = check_new_kind(path, kind, err);
+    lk_status status = lk__store_check_kind(path, kind, err);
     if (status == LK_OK) status = check_free(path, err);
     if (status != LK_OK) return status;
     snprintf(name, sizeof name, "%s.tmp.XXXXXX", path);

@@ -18,32 +18,43 @@ static const char *const schema_1[] = {
     NULL,
 };
 
-/* Crops have a table of their own: reading all vectors must not have to step over them. */
+/* Crops have a table of their own: reading all vectors must not have to step over them. The sums are those of
+ * store_sqlite_sum.c; the counts in info tell when rows have vanished with a damaged page. */
+#define COUNT(key, by) "UPDATE info SET value = value " by " WHERE key = '" key "'; "
+#define ONLY_ADDED " BEGIN SELECT RAISE(ABORT, 'the audit is only added to'); END"
 static const char *const schema_2[] = {
     "CREATE TABLE audit (number INTEGER PRIMARY KEY AUTOINCREMENT, time TEXT NOT NULL, who TEXT NOT NULL, "
     "action TEXT NOT NULL, person_id INTEGER, photo_id INTEGER, name BLOB, probe BLOB, details TEXT, "
     "hash BLOB NOT NULL) STRICT",
-    "CREATE TABLE crops (photo_id INTEGER PRIMARY KEY REFERENCES photos (id), jpeg BLOB NOT NULL) STRICT",
+    "CREATE TABLE crops (photo_id INTEGER PRIMARY KEY REFERENCES photos (id), sum INTEGER NOT NULL, "
+    "jpeg BLOB NOT NULL) STRICT",
     "CREATE TABLE info (key TEXT PRIMARY KEY, value ANY) STRICT, WITHOUT ROWID",
     "CREATE TABLE people (id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL UNIQUE, added TEXT NOT "
     "NULL, "
-    "salt BLOB NOT NULL) STRICT",
+    "salt BLOB NOT NULL, sum INTEGER NOT NULL) STRICT",
     "CREATE TABLE photos (id INTEGER PRIMARY KEY AUTOINCREMENT, person_id INTEGER NOT NULL REFERENCES people "
-    "(id), name TEXT NOT NULL, vector BLOB NOT NULL, added TEXT NOT NULL, source TEXT, quality REAL, "
-    "UNIQUE (person_id, name)) STRICT",
+    "(id), name TEXT NOT NULL, added TEXT NOT NULL, source TEXT, quality REAL, crop_size INTEGER NOT NULL, "
+    "sum INTEGER NOT NULL, "
+    "vector_sum INTEGER NOT NULL, vector BLOB NOT NULL, UNIQUE (person_id, name)) STRICT",
     "CREATE TABLE removed (number INTEGER PRIMARY KEY, photo_id INTEGER NOT NULL) STRICT",
-    "CREATE TRIGGER audit_kept BEFORE DELETE ON audit BEGIN SELECT RAISE(ABORT, 'the audit is only added "
-    "to'); "
-    "END",
-    "CREATE TRIGGER audit_same BEFORE UPDATE ON audit BEGIN SELECT RAISE(ABORT, 'the audit is only added "
-    "to'); "
-    "END",
+    "CREATE TRIGGER audit_kept BEFORE DELETE ON audit" ONLY_ADDED,
+    "CREATE TRIGGER audit_same BEFORE UPDATE ON audit" ONLY_ADDED,
+    "CREATE TRIGGER people_added AFTER INSERT ON people BEGIN " COUNT("people", "+ 1") "END",
+    "CREATE TRIGGER people_deleted AFTER DELETE ON people BEGIN " COUNT("people", "- 1") "END",
+    "CREATE TRIGGER photos_added AFTER INSERT ON photos BEGIN " COUNT("photos", "+ 1") "END",
     "CREATE TRIGGER photos_deleted BEFORE DELETE ON photos BEGIN DELETE FROM crops WHERE photo_id = old.id; "
-    "INSERT INTO removed (photo_id) VALUES (old.id); END",
+    "INSERT INTO removed (photo_id) VALUES (old.id); " COUNT("photos", "- 1") "END",
     "CREATE TRIGGER photos_fixed BEFORE UPDATE OF id, person_id, vector ON photos BEGIN "
     "SELECT RAISE(ABORT, 'what a photo id stands for never changes: delete the photo and add it anew'); END",
     NULL,
 };
+
+/* Of what info says for ever. */
+#define INFO(key) "(SELECT value FROM info WHERE key = '" key "')"
+#define INFO_SUM                                                                                             \
+    "likeness_sum(" INFO("dim") ", " INFO("fingerprint") ", " INFO("threshold") ", " INFO(                   \
+        "model_path") ", " INFO("created") ", " INFO("identity") ", " INFO("key_check") ")"
+#define ADD_INFO_SUM "INSERT INTO info VALUES ('sum', " INFO_SUM ")"
 
 /* Tables whose names are ours; further ones are the user's own affair. */
 #define OURS "('audit', 'crops', 'info', 'people', 'photos', 'removed')"
@@ -53,7 +64,7 @@ static lk_status write_info(const lk__sqlite *s, const lk_vector_kind *kind, con
     sqlite3_stmt *row = NULL;
     const char *sql = "INSERT INTO info VALUES ('dim', ?1), ('fingerprint', ?2), ('threshold', ?3), "
                       "('model_path', ?4), ('created', strftime('%Y-%m-%dT%H:%M:%SZ', 'now')), ('identity', "
-                      "lower(hex(randomblob(16)))), ('key_check', ?5)";
+                      "lower(hex(randomblob(16)))), ('key_check', ?5), ('people', 0), ('photos', 0)";
     if (sqlite3_prepare_v2(s->link.db, sql, -1, &row, NULL) != SQLITE_OK)
         return lk__sqlite_fail(s, &s->link, "create", err);
     sqlite3_bind_int(row, 1, kind->dim);
@@ -63,7 +74,7 @@ static lk_status write_info(const lk__sqlite *s, const lk_vector_kind *kind, con
     if (seal_check) sqlite3_bind_blob(row, 5, seal_check, LK__SEAL_CHECK, SQLITE_STATIC); /* else NULL */
     lk_status status = sqlite3_step(row) == SQLITE_DONE ? LK_OK : lk__sqlite_fail(s, &s->link, "create", err);
     sqlite3_finalize(row);
-    return status;
+    return status == LK_OK ? lk__sqlite_exec(s, &s->link, ADD_INFO_SUM, "create", err) : status;
 }
 
 static lk_status write_tables(const lk__sqlite *s, bool with_info, lk_error *err) {
@@ -151,7 +162,8 @@ lk_status lk__sqlite_info_read(lk__sqlite *s, lk_error *err) {
     int found = 0, code;
     bool sound = true;
     lk_gallery_info *info = &s->store.info;
-    if (sqlite3_prepare_v2(s->link.db, "SELECT key, value FROM info", -1, &row, NULL) != SQLITE_OK)
+    if (sqlite3_prepare_v2(s->link.db, "SELECT key, value, " INFO_SUM " FROM info", -1, &row, NULL) !=
+        SQLITE_OK)
         return lk__sqlite_fail(s, &s->link, "open", err);
     while ((code = sqlite3_step(row)) == SQLITE_ROW && sound) {
         const char *key = (const char *)sqlite3_column_text(row, 0);
@@ -177,6 +189,10 @@ lk_status lk__sqlite_info_read(lk__sqlite *s, lk_error *err) {
                     (type == SQLITE_BLOB && sqlite3_column_bytes(row, 1) == LK__SEAL_CHECK);
             info->encrypted = sound && type == SQLITE_BLOB;
             if (info->encrypted) memcpy(s->store.seal_check, sqlite3_column_blob(row, 1), LK__SEAL_CHECK);
+        } else if (strcmp(key, "people") == 0 || strcmp(key, "photos") == 0) {
+            sound = type == SQLITE_INTEGER && sqlite3_column_int64(row, 1) >= 0;
+        } else if (strcmp(key, "sum") == 0) {
+            sound = sqlite3_column_int64(row, 1) == sqlite3_column_int64(row, 2);
         } else if (strcmp(key, "identity") == 0) {
             sound = copy_text(row, s->store.identity, sizeof s->store.identity) &&
                     strlen(s->store.identity) == 32;
@@ -186,7 +202,7 @@ lk_status lk__sqlite_info_read(lk__sqlite *s, lk_error *err) {
     }
     lk_status status = sound && code != SQLITE_DONE ? lk__sqlite_fail(s, &s->link, "open", err) : LK_OK;
     sqlite3_finalize(row);
-    if (status == LK_OK && (!sound || found != 7))
+    if (status == LK_OK && (!sound || found != 10))
         status = lk__fail(err, LK_FORMAT, "%s: the gallery's own description is damaged; restore a copy",
                           s->store.name);
     return status;
@@ -199,16 +215,19 @@ static const char before_2[] =
     "DROP TRIGGER people_changed; DROP TRIGGER photos_changed; DROP TRIGGER photos_deleted;"
     "ALTER TABLE photos RENAME TO photos_1; ALTER TABLE people RENAME TO people_1;";
 static const char after_2[] =
-    "INSERT INTO people (id, name, added, salt) SELECT id, name, added, randomblob(16) FROM people_1 ORDER "
-    "BY id;"
-    "INSERT INTO photos (id, person_id, name, vector, added) "
-    "SELECT id, person_id, name, vector, added FROM photos_1 ORDER BY id;"
+    "INSERT INTO info VALUES ('identity', lower(hex(randomblob(16)))), ('key_check', NULL), ('people', 0), "
+    "('photos', 0);" ADD_INFO_SUM ";"
+    "INSERT INTO people (id, name, added, salt, sum) SELECT id, name, added, salt, "
+    "likeness_sum(id, name, added, salt) FROM (SELECT id, name, added, randomblob(16) AS salt FROM people_1 "
+    "ORDER BY id LIMIT -1);" /* LIMIT: the salt is made once */
+    "INSERT INTO photos (id, person_id, name, added, crop_size, sum, vector_sum, vector) "
+    "SELECT id, person_id, name, added, 0, likeness_sum(id, person_id, name, added, NULL, NULL, 0), "
+    "likeness_sum(id, person_id, vector), vector FROM photos_1 ORDER BY id;"
     /* Ids of photos that were removed are not used again. */
     "DELETE FROM sqlite_sequence WHERE name = 'photos';"
     "INSERT INTO sqlite_sequence (name, seq) SELECT 'photos', seq FROM sqlite_sequence WHERE name = "
     "'photos_1';"
-    "DROP TABLE photos_1; DROP TABLE people_1; DELETE FROM info WHERE key = 'revision';"
-    "INSERT INTO info VALUES ('identity', lower(hex(randomblob(16)))), ('key_check', NULL);";
+    "DROP TABLE photos_1; DROP TABLE people_1; DELETE FROM info WHERE key = 'revision'";
 
 static lk_status migrate_from_1(const lk__sqlite *s, lk_error *err) {
     static const char doing[] = "bring it up to date";

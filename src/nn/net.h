@@ -9,7 +9,7 @@
 
 #include "base/base.h"
 #include "likeness/train.h"
-#include "nn/safetensors.h"
+#include "base/safetensors.h"
 
 typedef enum lk__kind {
     LK__CONV,

@@ -18,7 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { GAPS = 64 }; /* a batch: enough for matrix products, few enough that a frequent word does not jump */
+enum { GAPS = 64 }; /* a batch at most: enough for matrix products */
 
 /* Positions learn from every gap and words from few: at the same rate positions diverge (0.1 does at
  * times). */
@@ -29,6 +29,7 @@ struct lk__worker {
     lk__words_net *net;
     const lk__noise *noise;
     const float *keep;  /* (words): the chance that a word stays in */
+    size_t batch;       /* gaps at once, GAPS at most */
     uint32_t *kept;     /* (LK__BLOCK) */
     uint32_t *sentence; /* (LK__BLOCK): where the sentence of each begins */
     lk__gaps g;
@@ -43,10 +44,10 @@ struct lk__worker {
 };
 
 lk_status lk__worker_new(const lk_words_options *o, lk__words_net *net, const lk__noise *noise,
-                         const float *keep, lk__worker **out, lk_error *err) {
+                         const float *keep, size_t batch, lk__worker **out, lk_error *err) {
     lk__worker *w = calloc(1, sizeof *w);
     if (!w) return lk__fail_memory(err, sizeof *w, "a thread");
-    *w = (lk__worker){.o = o, .net = net, .noise = noise, .keep = keep};
+    *w = (lk__worker){.o = o, .net = net, .noise = noise, .keep = keep, .batch = batch < GAPS ? batch : GAPS};
     size_t dim = net->dim, around = 2 * (size_t)net->window, n = (size_t)o->negatives, total = 0;
     struct {
         float **to;
@@ -204,8 +205,8 @@ void lk__worker_block(lk__worker *w, const uint32_t *ids, size_t count, double l
                       lk__random *random, lk__worker_sum *sum) {
     uint32_t right_word[GAPS];
     size_t kept = keep_some(w, ids, count, random, &sum->words);
-    for (size_t first = 0; first < kept; first += GAPS) {
-        size_t last = first + GAPS < kept ? first + GAPS : kept, first_word, last_word;
+    for (size_t first = 0; first < kept; first += w->batch) {
+        size_t last = first + w->batch < kept ? first + w->batch : kept, first_word, last_word;
         size_t gaps = find_gaps(w, kept, first, last, &first_word, &last_word, right_word);
         if (gaps)
             learn(w, w->kept + first_word, last_word - first_word, right_word, gaps, (float)learning_rate,

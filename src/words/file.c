@@ -1,6 +1,6 @@
 /* file.c: a model of words as one safetensors file (docs/formats.md). A checkpoint is the same file, with the
  * blocks that were done and the options in it. */
-#include "nn/safetensors.h"
+#include "base/safetensors.h"
 #include "words/words.h"
 
 #include <math.h>
@@ -104,8 +104,8 @@ static lk_status read_tables(const lk__tensors *t, const char *path, lk__words_f
     size_t words = f->vocabulary.count;
     if (!input || !output || !position || (size_t)input->shape[0] != words + f->ngrams.buckets ||
         output->shape[0] != input->shape[0] || output->shape[1] != input->shape[1] ||
-        position->shape[1] != input->shape[1] || position->shape[0] % 2 != 0 || position->shape[0] > 2000 ||
-        input->shape[1] > 65536)
+        position->shape[1] != input->shape[1] || position->shape[0] % 2 != 0 ||
+        position->shape[0] > 2 * LK__WINDOW_MAX || input->shape[1] > 65536)
         return lk__fail(err, LK_FORMAT, "%s: its tables of vectors are missing or do not fit each other",
                         path);
     *net = (lk__words_net){words,

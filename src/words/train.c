@@ -14,6 +14,7 @@
 
 static const double ROUND_SECONDS = 0.25; /* between looks at progress, a stop, the time of a checkpoint */
 static const double LAST_RATE = 1e-4;     /* the least share of the learning rate (word2vec) */
+static const double MOST_OF_ONE_WORD = 4; /* times that the most frequent word is in a batch, about */
 static const double MODEL_LIMIT = 4e9;    /* bytes: what one model file may hold (src/nn/safetensors.c) */
 
 const char *lk_words_loss_name(lk_words_loss loss) {
@@ -46,7 +47,7 @@ static lk_status check_options(const lk_words_options *o, lk_error *err) {
         const char *name;
         double value, low, high;
     } limits[] = {{"dim", o->dim, 2, 4096},
-                  {"window", o->window, 1, 100},
+                  {"window", o->window, 1, LK__WINDOW_MAX},
                   {"negatives", o->negatives, 1, 4096},
                   {"margin", o->margin, 0, 1e6},
                   {"min_count", (double)o->min_count, 1, 1e15},
@@ -160,6 +161,18 @@ static lk_status go_on(run *r, lk_error *err) {
                            : status;
 }
 
+/* All gaps of a batch see the same vectors, and their steps add up: a word that is in many of them jumps too
+ * far, and training diverges, as it would in a text of a few words. */
+static size_t batch_size(const run *r) {
+    double most = 0, all = 0;
+    for (size_t i = 0; i < r->file.vocabulary.count; i++) {
+        double kept = (double)r->file.vocabulary.met[i] * fmin((double)r->keep[i], 1);
+        most = fmax(most, kept);
+        all += kept;
+    }
+    return (size_t)fmax(MOST_OF_ONE_WORD * all / most, 1);
+}
+
 static lk_status make_workers(run *r, lk_error *err) {
     const lk__vocabulary *v = &r->file.vocabulary;
     lk_status status = lk__noise_make(v->met, v->count, &r->noise, err);
@@ -174,7 +187,7 @@ static lk_status make_workers(run *r, lk_error *err) {
         r->keep[i] = r->o->subsample > 0 ? (float)((sqrt(often) + 1) / often) : 1;
     }
     for (int i = 0; i < r->threads && status == LK_OK; i++)
-        status = lk__worker_new(r->o, &r->file.net, &r->noise, r->keep, &r->workers[i], err);
+        status = lk__worker_new(r->o, &r->file.net, &r->noise, r->keep, batch_size(r), &r->workers[i], err);
     return status;
 }
 
@@ -232,7 +245,8 @@ static lk__worker_sum sum_up(run *r) {
 static lk_status learn(run *r, lk_error *err) {
     r->blocks = (r->corpus.count + LK__BLOCK - 1) / LK__BLOCK;
     r->total_blocks = r->blocks * (uint64_t)r->o->epochs;
-    r->started = r->told = r->saved = lk__seconds();
+    r->started = r->saved = lk__seconds();
+    r->told = r->started - 1; /* the first round is told at once */
     r->told_words = r->done_words = (double)r->corpus.words * (double)r->file.done / (double)r->blocks;
     uint64_t gaps = 0, round = (uint64_t)r->threads;
     lk__worker_sum lately = {0};
@@ -268,8 +282,10 @@ static lk_status learn(run *r, lk_error *err) {
         }
     }
     if (!gaps && !r->o->resume)
-        return lk__fail(err, LK_EMPTY,
-                        "no sentence has two words of the vocabulary: there is no gap to learn from");
+        return lk__fail(
+            err, LK_EMPTY,
+            "there was no gap to learn from: no sentence has two words of the vocabulary, or a text as "
+            "short as this has too many left out (subsample 0 leaves out none)");
     return LK_OK;
 }
 

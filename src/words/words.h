@@ -148,6 +148,8 @@ double lk__words_objective(lk_words_loss loss, lk__gaps *g);
 
 /* ---- batches (batch.c) ---------------------------------------------------------------------------- */
 
+enum { LK__WINDOW_MAX = 100 };
+
 /* What is learned. A word has two vectors: what it says of gaps near it (input), and which gaps it fills
  * (output). */
 typedef struct lk__words_net {
@@ -170,8 +172,9 @@ void lk__noise_free(lk__noise *noise);
 
 enum { LK__BLOCK = 1 << 14 }; /* word numbers learned from in one go: what threads take, and what resumes */
 typedef struct lk__worker lk__worker;
+/* keep (words): the chance that a word stays in; batch: gaps at once, where there is room for them. */
 lk_status lk__worker_new(const lk_words_options *o, lk__words_net *net, const lk__noise *noise,
-                         const float *keep, lk__worker **out, lk_error *err);
+                         const float *keep, size_t batch, lk__worker **out, lk_error *err);
 void lk__worker_free(lk__worker *worker);
 typedef struct lk__worker_sum {
     double loss;

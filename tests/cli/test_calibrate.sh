@@ -1,6 +1,6 @@
 # Calibrate: what a model's cosines mean is written into it, and verify and identify say it.
 . "$(dirname "$0")/lib.sh"
-"$LIKENESS_DRAW" people people 30 4 || exit 1
+"$LIKENESS_DRAW" people people 60 4 || exit 1
 tiny_net
 run 0 train people -o model.safetensors --net tiny.net --epochs 0 --holdout 0 --seed 7 --threads 1
 run 0 embed model.safetensors people/person_01/photo_01.jpg
@@ -11,11 +11,11 @@ b=people/person_02/photo_01.jpg
 
 # Nobody was trained on in no steps at all, so all may be calibrated on; then no more.
 run 0 calibrate model.safetensors people -o calibrated.safetensors --threads 1
-out_has '^30 people, 120 photos: 180 pairs of one person, 6960 of two$'
+out_has '^60 people, 240 photos: 360 pairs of one person, 28320 of two$'
 out_has '^ *1e-02  *-*[01]\.[0-9]*  .*  yes$'
 cmp -s model.safetensors plain.safetensors || fail '-o: the model itself was changed'
 run 3 calibrate calibrated.safetensors people -o again.safetensors
-err_has 'trained on 30 of the people .*--trained-people-ok'
+err_has 'trained on 60 of the people .*--trained-people-ok'
 missing again.safetensors
 run 3 eval calibrated.safetensors --identify people
 run 0 calibrate calibrated.safetensors people -o again.safetensors --trained-people-ok --threads 2
@@ -27,14 +27,14 @@ out_is <vector
 run 0 enroll g.gallery --model model.safetensors people --threads 1
 run 0 calibrate model.safetensors people --json
 out_has '^{"model":"model.safetensors","slope":[0-9.e-]*,"intercept":-*[0-9.e-]*,"doubt":0.0,"threshold_at_far":{"1e-2":[0-9.]*,"1e-3":'
-out_has '"people":30,"photos":120,"pairs_same":180,"pairs_different":6960}$'
+out_has '"people":60,"photos":240,"pairs_same":360,"pairs_different":28320}$'
 cmp -s model.safetensors calibrated.safetensors || fail 'in place: other bytes than with -o'
-printf '# nobody\nperson_30\nperson_29\r\nAnn\n' >names
+printf '# nobody\nperson_60\nperson_59\r\nAnn\n' >names
 run 0 calibrate plain.safetensors people -o some.safetensors --exclude names
-out_has '^28 people, 112 photos: '
+out_has '^58 people, 232 photos: '
 err_has '^likeness: names: 1 of 3 people are not among these'
 run 0 eval some.safetensors --identify people --trained-people-ok
-err_has 'trained on 28 of the people'
+err_has 'trained on 58 of the people'
 {
     printf 'fold\tsame\ta\tb\n'
     for i in $(seq 10 29); do
@@ -56,27 +56,49 @@ cmp -s few.safetensors plain.safetensors || fail 'refused, and written all the s
 run 0 verify model.safetensors $a $a
 mask out >masked && cp masked out
 out_is <<END
-verdict  cosine      l2  threshold    far  probability
-same     #  #     #  #         #
+verdict  cosine      l2  threshold    far  probability  quality
+same     #  #     #  #         #     #
 END
 err_empty
 run 0 verify model.safetensors $a $a --far 1e-2 --json
-out_has '"same":true,.*"far":0.01,"extrapolated":false,"probability":0.[0-9]*}$'
+out_has '"same":true,.*"far":0.01,"extrapolated":false,"probability":0.[0-9]*,"vector_quality":\[0\.[0-9]*,0\.[0-9]*\]}$'
 threshold=$(sed 's/.*"threshold":\([^,]*\),.*/\1/' out)
-probability=$(sed 's/.*"probability":\([^}]*\)}/\1/' out)
+probability=$(sed 's/.*"probability":\([^,]*\),.*/\1/' out)
 run 0 verify model.safetensors $a $a --threshold "$threshold" --json
 out_has '"far":0.0[01][0-9e-]*,"extrapolated":false'
 run 0 verify model.safetensors $a $a --far 1e-2 --prior 0.001 --json
-lower=$(sed 's/.*"probability":\([^}]*\)}/\1/' out)
+lower=$(sed 's/.*"probability":\([^,]*\),.*/\1/' out)
 awk -v p="$probability" -v q="$lower" 'BEGIN { exit !(q < p) }' || fail "a lower prior: $lower, not below $probability"
 run 2 verify model.safetensors $a $b --far 0.2
 err_has "'0.2' is not a number from 1e-09 to 0.1"
 run 2 verify plain.safetensors $a $b --far 0.01
 err_has 'plain.safetensors: the model is not calibrated, so --far cannot be kept'
 
+# How far each vector can be trusted; and a floor for it.
+run 0 embed model.safetensors $a $b --json
+[ "$(grep -c '"vector_quality":[01]\.[0-9]*,"vector":' out)" -eq 2 ] || fail 'not a quality for each vector'
+quality=$(sed -n '1s/.*"vector_quality":\([^,]*\),.*/\1/p' out | awk '{ print $1 - 0.01 }')
+run 3 enroll poor.gallery --model model.safetensors --person A $a --min-quality 1
+err_has "$a: the vector's quality is 0\.[0-9]*, below 1.000"
+run 0 enroll poor.gallery --model model.safetensors --person A $a --min-quality "$quality"
+run 2 enroll none.gallery --model plain.safetensors --person A $a --min-quality 0.1
+err_has 'min-quality: the model is not calibrated'
+missing none.gallery
+run 0 eval model.safetensors --all-pairs people --trained-people-ok --map 0 --bootstrap 0 --json
+out_has '"reject_vector":{"far":0.01,"points":\[\[0.0,'
+run 0 eval plain.safetensors --all-pairs people --map 0 --bootstrap 0 --json
+out_has '"reject_vector":null'
+
+# An open set: what the calibrated threshold does.
+run 0 eval model.safetensors --identify people --trained-people-ok --gallery-people 20 --gallery-people 50 --map 0
+out_has '^FNIR at FPIR 1e-2, 20 enrolled'
+out_has '^  at the model.s threshold, 50  *FNIR [0-9.]* %, FPIR [0-9.]* %'
+run 3 eval model.safetensors --identify people --trained-people-ok --gallery-people 61
+err_has '60 people; 61 were to be enrolled'
+
 # identify: the threshold for the gallery's size; the gallery was made before the model was calibrated.
 run 0 identify g.gallery $a -k 1 --fpir 0.5
-err_has '^likeness: threshold [01]\.[0-9]*: of strangers at most 50 % are taken for somebody of 120 photos'
+err_has '^likeness: threshold [01]\.[0-9]*: by the calibration at most 50 % of strangers are taken for somebody of 240 photos'
 out_has '^rank  person     photo  *cosine  *l2  probability$'
 out_has '^known: person_01'
 run 0 identify g.gallery $a -k 2 --fpir 0.5 --json
@@ -89,7 +111,7 @@ err_has 'no threshold'
 
 # A trained model brings its calibration along, from the people it was validated on, and says what it is.
 run 0 train people -o trained.safetensors --net tiny.net --epochs 2 --holdout 0.5 --threads 1 --people 4 --photos 4
-err_has 'calibrated on 15 people'
+err_has 'calibrated on 30 people'
 head -c 20000 trained.safetensors | grep -q '"calibration":"{' || fail 'no calibration in the trained model'
 
 # Damaged metadata is an error, not a number.

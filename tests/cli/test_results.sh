@@ -13,7 +13,7 @@ run 0 embed model.safetensors $a $b --threads 1
 head -1 out | cut -f2 | tr ' ' '\n' | awk '{ s += $1 * $1 } END { exit !(s > 0.9999 && s < 1.0001) }' ||
     fail 'the norm is not 1'
 run 0 embed model.safetensors $a --json
-out_has "^{\"photo\":\"$a\",\"vector\":\[-*[0-9]"
+out_has "^{\"photo\":\"$a\",\"vector_quality\":null,\"vector\":\[-*[0-9]"
 run 0 embed model.safetensors $a $b $c --format npy -o v.npy
 out_empty
 [ "$(wc -c <v.npy)" -eq $((128 + 3 * 16 * 4)) ] || fail 'v.npy has the wrong size'
@@ -27,11 +27,11 @@ run 0 embed model.safetensors $a $b $c -o v.txt
 run 0 verify model.safetensors $a $a --threshold 0.999
 mask out >masked && cp masked out
 out_is <<END
-verdict  cosine      l2  threshold  far  probability
-same     #  #     #   NA           NA
+verdict  cosine      l2  threshold  far  probability  quality
+same     #  #     #   NA           NA       NA
 END
 run 0 verify model.safetensors $a $a --threshold 0.999 --json
-out_has "^{\"a\":\"$a\",\"b\":\"$a\",\"same\":true,\"cosine\":[01].*,\"l2\":.*,\"threshold\":0.999,\"far\":null,\"extrapolated\":false,\"probability\":null}$"
+out_has "^{\"a\":\"$a\",\"b\":\"$a\",\"same\":true,\"cosine\":[01].*,\"l2\":.*,\"threshold\":0.999,\"far\":null,\"extrapolated\":false,\"probability\":null,\"vector_quality\":\[null,null\]}$"
 run 1 verify model.safetensors $a $c --threshold 1 --tsv
 out_has '^different	'
 run 2 verify model.safetensors $a $c
@@ -111,7 +111,7 @@ out_has "^ *1  person_01  $a  *#  *#"
 out_has '^known: person_01'
 run 0 identify g.gallery $a $c -k 1 --threshold 0.999 --json
 [ "$(wc -l <out)" -eq 2 ] || fail 'not one object a line'
-out_has "^{\"photo\":\"$c\",\"threshold\":0.999,\"fpir\":null,\"extrapolated\":false,\"faces\":\[{\"box\":null,\"points\":null,\"confidence\":null,\"quality\":null,\"person\":\"person_02\",\"known\":true,\
+out_has "^{\"photo\":\"$c\",\"threshold\":0.999,\"fpir\":null,\"extrapolated\":false,\"faces\":\[{\"box\":null,\"points\":null,\"confidence\":null,\"quality\":null,\"vector_quality\":null,\"person\":\"person_02\",\"known\":true,\
 \"probability\":null,\"matches\":\[{\"person\":\"person_02\",\"photo\":\"$c\",\"cosine\":[01]"
 run 0 identify g.gallery $a -k 3 --threshold 0.999 --tsv
 [ "$(head -1 out)" = "probe	rank	person	photo	cosine	l2	probability	known	face	x	y	width	height" ] || fail 'the header differs'

@@ -105,10 +105,20 @@ wrong 'a gallery and a folder' enroll g
 wrong 'the name is empty' enroll g a --person ''
 wrong 'a gallery and at least one photo' identify g
 wrong "--k: '0' is not a whole number" identify g a -k 0
-wrong 'one of list, info, remove' gallery g
-wrong "'show' is not one of" gallery g show
-wrong 'remove needs PERSON' gallery g remove
-wrong 'one too many' gallery g list x
+wrong 'a gallery and an action are needed' gallery
+wrong 'a gallery and an action are needed' gallery g
+wrong 'there is no such action: fly' gallery g fly
+wrong 'say whom' gallery g show
+wrong 'say whom' gallery g remove
+wrong 'say which, by its id' gallery g remove-photo
+wrong "'1x' is no id" gallery g remove-photo 1x
+wrong 'the new name' gallery g rename a
+wrong 'who else they are' gallery g merge-people a
+wrong 'which other gallery' gallery g merge
+wrong 'a new folder' gallery g export
+wrong 'which folder' gallery g import
+wrong "'x' is one too many" gallery g list x
+wrong "'x' is one too many" gallery g show y x
 wrong 'one folder to draw into' synth
 wrong 'one folder to draw into' synth a b
 wrong 'belongs to --fit' synth a -o m

@@ -27,7 +27,7 @@ static scores draw(uint64_t seed, size_t same, size_t different, double doubt) {
 static lk_calibration fit(const scores *s) {
     lk_trial trial = {.photos = 2, .pairs = s->pairs, .cosine = s->cosine, .count = s->n};
     lk_calibration c;
-    ASSERT_OK(lk_calibration_fit(&trial, &c, &failure));
+    ASSERT_OK(lk_calibration_fit(&trial, NULL, &c, &failure));
     return c;
 }
 
@@ -119,7 +119,7 @@ static void little_gives_little(void **state) {
     s = draw(3, 50, 299, 0);
     lk_trial trial = {.photos = 2, .pairs = s.pairs, .cosine = s.cosine, .count = s.n};
     lk_error err;
-    assert_int_equal(lk_calibration_fit(&trial, &c, &err), LK_EMPTY);
+    assert_int_equal(lk_calibration_fit(&trial, NULL, &c, &err), LK_EMPTY);
     assert_non_null(strstr(err.message, "299 pairs of two people"));
     drop(&s);
 }
@@ -131,7 +131,7 @@ static void thresholds_hold_for_other_people(void **state) {
     lk_trial known = trial_of(&s), fresh = trial_of(&t);
     lk_calibration c;
     lk_verification v;
-    ASSERT_OK(lk_calibration_fit(&known, &c, &failure));
+    ASSERT_OK(lk_calibration_fit(&known, NULL, &c, &failure));
     assert_int_equal(c.people, 300);
     assert_int_equal(c.photos, 1200);
     ASSERT_OK(lk_verification_measure(&fresh, NULL, &v, &failure));

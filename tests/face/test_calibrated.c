@@ -2,7 +2,7 @@
  * with the model's arrays left alone; and damaged in every way that a file can be. */
 #include "face/train_runs.h"
 
-#include "nn/safetensors.h"
+#include "base/safetensors.h"
 
 #include <math.h>
 #include <string.h>
@@ -15,6 +15,8 @@ static lk_calibration example(void) {
                             .level = {{1e-1, 0.25}, {1e-2, 0.44}, {1e-3, 0.59}},
                             .tail_scale = 0.05,
                             .tail_shape = -0.1,
+                            .knots = 2,
+                            .knot = {{2, 0.4}, {4, 0.8}},
                             .people = 100,
                             .photos = 1000,
                             .pairs_same = 5000,
@@ -76,6 +78,20 @@ static void a_gallery_asks_for_more_the_larger_it_is(void **state) {
     close_to(lk_calibration_gallery_threshold(&c, 1, 0.5, NULL), 0.25, 1e-12);
 }
 
+static void quality_is_straight_between_knots(void **state) {
+    (void)state;
+    lk_calibration c = example();
+    close_to(lk_calibration_quality(&c, 0), 0, 0);
+    close_to(lk_calibration_quality(&c, 1), 0.2, 1e-12);
+    close_to(lk_calibration_quality(&c, 2), 0.4, 1e-12);
+    close_to(lk_calibration_quality(&c, 3), 0.6, 1e-12);
+    close_to(lk_calibration_quality(&c, 4), 0.8, 1e-12);
+    close_to(lk_calibration_quality(&c, 9), 0.8, 1e-12);
+    assert_true(isnan(lk_calibration_quality(&c, NAN)));
+    c.knots = 0;
+    assert_true(isnan(lk_calibration_quality(&c, 3)));
+}
+
 /* ---- in a model ------------------------------------------------------------------------------------ */
 
 static const char *model_of(const char *name) {
@@ -126,8 +142,8 @@ static void it_is_written_and_the_rest_stays(void **state) {
 static lk_status answer;
 static size_t people_seen;
 
-static lk_status calibrate(const float *vectors, const uint32_t *person, size_t photos, int dim,
-                           lk_calibration *out, lk_error *err) {
+static lk_status calibrate(const float *vectors, const float *lengths, const uint32_t *person, size_t photos,
+                           int dim, lk_calibration *out, lk_error *err) {
     people_seen = 0;
     for (size_t i = 0; i < photos; i++) {
         people_seen += i == 0 || person[i] != person[i - 1];
@@ -136,6 +152,7 @@ static lk_status calibrate(const float *vectors, const uint32_t *person, size_t 
             norm +=
                 (double)vectors[i * (size_t)dim + (size_t)k] * (double)vectors[i * (size_t)dim + (size_t)k];
         close_to(norm, 1, 1e-5);
+        assert_true(lengths[i] > 0);
     }
     if (answer == LK_OK) *out = example();
     if (answer == LK_INVALID) *out = (lk_calibration){.slope = -1};
@@ -178,17 +195,27 @@ static void damage_is_told(void **state) {
         "[]",
         "{\"slope\":1}",
         "{\"slope\":1,\"intercept\":0,\"doubt\":0,\"tail\":[0,0]}",
-        "{\"slope\":\"1\",\"intercept\":0,\"doubt\":0,\"tail\":[0,0],\"threshold_at_far\":[]}",
-        "{\"slope\":-1,\"intercept\":0,\"doubt\":0,\"tail\":[0,0],\"threshold_at_far\":[]}",
-        "{\"slope\":1,\"intercept\":0,\"doubt\":1,\"tail\":[0,0],\"threshold_at_far\":[]}",
-        "{\"slope\":1,\"intercept\":0,\"doubt\":0,\"tail\":[1,0],\"threshold_at_far\":[]}",
-        "{\"slope\":1,\"intercept\":0,\"doubt\":0,\"tail\":[1,2],\"threshold_at_far\":[[0.1,0.2]]}",
-        "{\"slope\":1,\"intercept\":0,\"doubt\":0,\"tail\":[0,0],\"threshold_at_far\":[[0.1,0.2],[0.2,0.3]]}",
-        "{\"slope\":1,\"intercept\":0,\"doubt\":0,\"tail\":[0,0],\"threshold_at_far\":[[0.1,0.2],[0.01,0.1]]"
+        "{\"slope\":\"1\",\"intercept\":0,\"doubt\":0,\"tail\":[0,0],\"quality_by_length\":[],\"threshold_at_"
+        "far\":[]}",
+        "{\"slope\":-1,\"intercept\":0,\"doubt\":0,\"tail\":[0,0],\"quality_by_length\":[],\"threshold_at_"
+        "far\":[]}",
+        "{\"slope\":1,\"intercept\":0,\"doubt\":1,\"tail\":[0,0],\"quality_by_length\":[],\"threshold_at_"
+        "far\":[]}",
+        "{\"slope\":1,\"intercept\":0,\"doubt\":0,\"tail\":[1,0],\"quality_by_length\":[],\"threshold_at_"
+        "far\":[]}",
+        "{\"slope\":1,\"intercept\":0,\"doubt\":0,\"tail\":[1,2],\"quality_by_length\":[],\"threshold_at_"
+        "far\":[[0.1,0.2]]}",
+        "{\"slope\":1,\"intercept\":0,\"doubt\":0,\"tail\":[0,0],\"quality_by_length\":[],\"threshold_at_"
+        "far\":[[0.1,0.2],[0.2,0.3]]}",
+        "{\"slope\":1,\"intercept\":0,\"doubt\":0,\"tail\":[0,0],\"quality_by_length\":[],\"threshold_at_"
+        "far\":[[0.1,0.2],[0.01,0.1]]"
         "}",
-        "{\"slope\":1,\"intercept\":0,\"doubt\":0,\"tail\":[0,0],\"threshold_at_far\":[[0.1]]}",
-        "{\"slope\":1,\"intercept\":0,\"doubt\":0,\"tail\":[0,0],\"threshold_at_far\":[[0,2]]}",
-        "{\"slope\":1,\"intercept\":0,\"doubt\":0,\"tail\":[0,0],\"threshold_at_far\":[1,1,1,1,1,1,1,1,1,1,1,"
+        "{\"slope\":1,\"intercept\":0,\"doubt\":0,\"tail\":[0,0],\"quality_by_length\":[],\"threshold_at_"
+        "far\":[[0.1]]}",
+        "{\"slope\":1,\"intercept\":0,\"doubt\":0,\"tail\":[0,0],\"quality_by_length\":[],\"threshold_at_"
+        "far\":[[0,2]]}",
+        "{\"slope\":1,\"intercept\":0,\"doubt\":0,\"tail\":[0,0],\"quality_by_length\":[],\"threshold_at_"
+        "far\":[1,1,1,1,1,1,1,1,1,1,1,"
         "1,1,1,1,1,1]}",
     };
     for (size_t i = 0; i < sizeof damaged / sizeof *damaged; i++) {
@@ -206,6 +233,7 @@ int main(void) {
         cmocka_unit_test(probability_is_bayes),
         cmocka_unit_test(threshold_and_far_are_each_other_backwards),
         cmocka_unit_test(a_gallery_asks_for_more_the_larger_it_is),
+        cmocka_unit_test(quality_is_straight_between_knots),
         cmocka_unit_test(it_is_written_and_the_rest_stays),
         cmocka_unit_test(training_calibrates_on_who_validates),
         cmocka_unit_test(damage_is_told),

@@ -101,6 +101,42 @@ static void test_definition(void **state) {
     lk_embedder_free(NULL);
 }
 
+/* The same net without its last layer; of photo and mirror image the mean. */
+static void test_lengths(void **state) {
+    (void)state;
+    float vectors[PHOTOS * DIM], again[PHOTOS * DIM], length[PHOTOS], planes[3 * H * W];
+    lk_embedder *e = embedder_of(f.model, 3, 1);
+    lk_error err;
+    if (lk_embedder_embed_lengths(e, (const lk_image *const *)f.photo, PHOTOS, NULL, vectors, length, &err) !=
+        LK_OK)
+        fail_msg("%s", err.message);
+    embed(e, (const lk_image *const *)f.photo, PHOTOS, NULL, again);
+    assert_memory_equal(vectors, again, sizeof again);
+    lk__spec bare = f.model->spec;
+    bare.count--;
+    reference r = {&bare, &f.model->weights, calloc(f.model->weights.total, sizeof(double)), 0};
+    assert_non_null(r.values);
+    for (size_t i = 0; i < f.model->weights.total; i++) r.values[i] = (double)f.model->weights.values[i];
+    for (int i = 0; i < PHOTOS; i++) {
+        lk_image *face = NULL;
+        double want = 0, one[DIM], input[3 * H * W];
+        assert_int_equal(lk_image_crop(f.photo[i], (lk_crop){.centre = 0.8}, W, H, &face, NULL), LK_OK);
+        for (int mirror = 0; mirror < 2; mirror++) {
+            double squares = 0;
+            lk__face_to_planes(face, mirror, planes);
+            for (int j = 0; j < 3 * H * W; j++) input[j] = (double)planes[j];
+            reference_forward(&r, input, 1, false, one);
+            for (int j = 0; j < DIM; j++) squares += one[j] * one[j];
+            want += sqrt(squares) / 2;
+        }
+        if (!(fabs((double)length[i] - want) < 1e-4 * want))
+            fail_msg("photo %d: length %g, by the reference %g", i, (double)length[i], want);
+        lk_image_free(face);
+    }
+    free(r.values);
+    lk_embedder_free(e);
+}
+
 static void test_batch_does_not_matter(void **state) {
     (void)state;
     float want[PHOTOS * DIM], got[PHOTOS * DIM];
@@ -287,10 +323,15 @@ static void test_handed_over(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_definition),  cmocka_unit_test(test_batch_does_not_matter),
-        cmocka_unit_test(test_mirror),      cmocka_unit_test(test_crop),
-        cmocka_unit_test(test_refused),     cmocka_unit_test(test_zero_net),
-        cmocka_unit_test(test_two_threads), cmocka_unit_test(test_handed_over),
+        cmocka_unit_test(test_lengths),
+        cmocka_unit_test(test_definition),
+        cmocka_unit_test(test_batch_does_not_matter),
+        cmocka_unit_test(test_mirror),
+        cmocka_unit_test(test_crop),
+        cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_zero_net),
+        cmocka_unit_test(test_two_threads),
+        cmocka_unit_test(test_handed_over),
     };
     return cmocka_run_group_tests_name("embed", tests, setup, teardown);
 }

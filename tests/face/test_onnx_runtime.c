@@ -23,7 +23,7 @@ static const char *const nets[] = {
     "dlib-resnet",
     "input 3 9 8;avgpool kernel 3 stride 2;save;zeropad channels 2 bottom 1 right 2;conv 5 kernel "
     "2;swap;zeropad "
-    "channels 2 right 1;add;relu;avgpool;l2norm",
+    "channels 2 right 1;add;relu;linear 4 bias;l2norm",
     "input 3 13 11;conv 16 kernel 5 stride 2 pad 2;batchnorm;prelu;avgpool;linear 8 bias;batchnorm;l2norm",
     "input 3 9 8;batchnorm;conv 5 kernel 3 stride 2 pad 1;batchnorm;batchnorm;prelu;batchnorm;save;dwconv "
     "kernel 3 "

@@ -1,8 +1,10 @@
-/* gallery_test.h: what the gallery's tests share: a folder of their own and made-up unit vectors. */
+/* gallery_test.h: what the gallery's tests share: a folder of their own, or a database (LIKENESS_TEST_PG),
+ * and made-up unit vectors. The same tests run on both stores. */
 #ifndef LK_GALLERY_TEST_H
 #define LK_GALLERY_TEST_H
 
 #include "gallery/gallery.h"
+#include "gallery/store_pg.h"
 #include "gallery/store_sqlite.h"
 
 #include <math.h>
@@ -22,24 +24,89 @@ static inline int make_folder(void **state) {
     return mkdtemp(folder) ? 0 : -1;
 }
 
+/* ---- on which store ---- */
+
+static inline bool on_pg(void) {
+    const char *address = getenv("LIKENESS_TEST_PG");
+    return address && *address;
+}
+
+/* What a test is about is SQLite's own. */
+#define SQLITE_ONLY()                                                                                        \
+    do {                                                                                                     \
+        if (on_pg()) skip();                                                                                 \
+    } while (0)
+
+/* SQL in the database, beside the library; the first value of the last result, as a number. */
+static inline long long pg_sql(const char *text) {
+    PGconn *conn = PQconnectdb(getenv("LIKENESS_TEST_PG"));
+    PQclear(PQexec(conn, "SET client_min_messages = warning"));
+    PGresult *r = PQexec(conn, text);
+    if (PQresultStatus(r) != PGRES_COMMAND_OK && PQresultStatus(r) != PGRES_TUPLES_OK)
+        fail_msg("%s: %s", text, PQerrorMessage(conn));
+    long long number = PQntuples(r) > 0 ? strtoll(PQgetvalue(r, 0, 0), NULL, 10) : 0;
+    PQclear(r);
+    PQfinish(conn);
+    return number;
+}
+
+/* The schema of a gallery of in_folder(). */
+static inline const char *pg_schema(const char *address) {
+    static char schema[64];
+    const char *name = strstr(address, "gallery=") + strlen("gallery=");
+    snprintf(schema, sizeof schema, "likeness_%.*s", (int)strcspn(name, "&"), name);
+    return schema;
+}
+
+/* The same in a gallery's schema. */
+static inline long long pg_sql_in(const char *address, const char *text) {
+    char all[1600];
+    snprintf(all, sizeof all, "SET search_path = %s; %s", pg_schema(address), text);
+    return pg_sql(all);
+}
+
+static inline void pg_refuses(const char *address, const char *text, const char *why) {
+    char all[600];
+    snprintf(all, sizeof all, "SET search_path = %s; %s", pg_schema(address), text);
+    PGconn *conn = PQconnectdb(getenv("LIKENESS_TEST_PG"));
+    PGresult *r = PQexec(conn, all);
+    if (PQresultStatus(r) != PGRES_FATAL_ERROR || !strstr(PQresultErrorMessage(r), why))
+        fail_msg("%s: %s", text, PQresultErrorMessage(r));
+    PQclear(r);
+    PQfinish(conn);
+}
+
 /* The last test of each program: no test left anything behind, a temporary file or a log say. (A test and no
  * teardown, because cmocka lets a failed teardown pass.) */
 static inline void test_nothing_left(void **state) {
     (void)state;
     assert_int_equal(rmdir(folder), 0);
+    if (on_pg())
+        assert_int_equal(pg_sql("SELECT count(*) FROM pg_namespace WHERE nspname LIKE 'likeness%'"), 0);
 }
 
-/* Path in the folder; each of up to 8 recent ones stays valid. */
+/* Address of the gallery NAME.gallery: a path in the folder, or in the database; each of up to 8 recent ones
+ * stays valid. */
 static inline const char *in_folder(const char *name) {
     static char paths[8][512];
     static int next;
     char *path = paths[next++ % 8];
-    snprintf(path, sizeof paths[0], "%s/%s", folder, name);
+    const char *base = getenv("LIKENESS_TEST_PG");
+    if (on_pg())
+        snprintf(path, sizeof paths[0], "%s%cgallery=%.*s", base, strchr(base, '?') ? '&' : '?',
+                 (int)strcspn(name, "."), name);
+    else
+        snprintf(path, sizeof paths[0], "%s/%s", folder, name);
     return path;
 }
 
 static inline void remove_gallery(const char *path) {
     char side[600];
+    if (on_pg()) {
+        snprintf(side, sizeof side, "DROP SCHEMA IF EXISTS %s CASCADE", pg_schema(path));
+        pg_sql(side);
+        return;
+    }
     unlink(path);
     snprintf(side, sizeof side, "%s-wal", path);
     unlink(side);

@@ -212,6 +212,10 @@ static void test_tampered(void **state) {
         {"UPDATE info SET value = hex(zeroblob(33)) WHERE key = 'fingerprint'", "description"},
         {"UPDATE info SET value = hex(zeroblob(600)) WHERE key = 'model_path'", "description"},
         {"UPDATE info SET value = char(10) WHERE key = 'model_path'", "description"},
+        {"UPDATE info SET value = 0.43 WHERE key = 'threshold'",
+         "description"}, /* possible, and not what it was */
+        {"UPDATE info SET value = -1 WHERE key = 'photos'", "description"},
+        {"DELETE FROM info WHERE key = 'sum'", "description"},
         {"UPDATE info SET value = 1.5 WHERE key = 'threshold'", "description"},
         {"UPDATE info SET value = 'x' WHERE key = 'threshold'", "description"},
         {"UPDATE info SET value = 9e999 WHERE key = 'threshold'", "description"},
@@ -248,12 +252,13 @@ static void test_bad_rows(void **state) {
         for (uint64_t n = 0; n < 5; n++) add_number(g, "ann", n);
         lk_gallery_close(g);
         char text[300];
+        g = open_gallery(path, 0); /* its sums are right: it was written like this */
         snprintf(text, sizeof text,
                  "DELETE FROM photos WHERE id = 3;"
-                 "INSERT INTO photos (id, person_id, name, vector, added) VALUES (3, 1, 'x', %s, '')",
-                 bad[i]);
-        sql(path, text);
-        g = open_gallery(path, 0);
+                 "INSERT INTO photos (id, person_id, name, added, crop_size, sum, vector_sum, vector) "
+                 "VALUES (3, 1, 'x', '', 0, 0, likeness_sum(3, 1, %s), %s)",
+                 bad[i], bad[i]);
+        assert_int_equal(sqlite3_exec(sqlite_of(g), text, NULL, NULL, NULL), SQLITE_OK);
         float v[4];
         lk_matches m;
         unit_vector(1, 0, 4, v);

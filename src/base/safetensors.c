@@ -1,4 +1,4 @@
-/* safetensors.c: the model file. Between net and disk: what training writes, everything else reads.
+/* safetensors.c: the file of tensors. Between memory and disk: models, checkpoints, exported galleries.
  *
  *   8 bytes            header length H, little-endian
  *   H bytes            JSON: {"__metadata__": {"key": "text", ...},
@@ -8,14 +8,18 @@
  * A model comes from anywhere, so the reader trusts nothing: JSON that repeats a key, numbers that are no
  * whole numbers, shapes whose product overflows or disagrees with the offsets, overlaps, holes and bytes that
  * belong to no tensor are all refused with the tensor's name. What differs from the reference reader (Hugging
- * Face): the header may be 16 MB rather than 100, a tensor has at most 8 dimensions, only the element types a
- * net can use are known, and tensors whose bytes lie unaligned in the file are moved so that every pointer
- * handed out is aligned. */
-#include "nn/safetensors.h"
+ * Face): the header may be 16 MB rather than 100, a tensor has at most 8 dimensions, only the element types
+ * that are used here are known, and tensors whose bytes lie unaligned in the file are moved so that every
+ * pointer handed out is aligned. */
+#include "base/safetensors.h"
 
+#include <fcntl.h>
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "tensors are read in place and are little-endian");
 
@@ -26,22 +30,30 @@ static const char metadata_key[] = "__metadata__";
 static const struct {
     const char *name;
     size_t bytes;
-} dtypes[] = {[LK__F32] = {"F32", 4}, [LK__BF16] = {"BF16", 2}, [LK__F16] = {"F16", 2},
-              [LK__I8] = {"I8", 1},   [LK__U8] = {"U8", 1},     [LK__I64] = {"I64", 8}};
+} dtypes[] = {[LK__F32] = {"F32", 4}, [LK__BF16] = {"BF16", 2}, [LK__F16] = {"F16", 2}, [LK__I8] = {"I8", 1},
+              [LK__U8] = {"U8", 1},   [LK__I64] = {"I64", 8},   [LK__F64] = {"F64", 8}};
 enum { DTYPES = sizeof dtypes / sizeof dtypes[0] };
 
 struct lk__tensors {
     json_t *header; /* owns every name, key and value */
     uint8_t *bytes; /* owns every tensor's data */
+    size_t mapped;  /* bytes; 0: they are malloc'd */
     size_t count, meta_count;
     lk__tensor *items; /* in the header's order */
     lk__meta *meta;
 };
 
+static void release_bytes(lk__tensors *t) {
+    if (t->mapped)
+        munmap(t->bytes, t->mapped);
+    else
+        free(t->bytes);
+}
+
 void lk__tensors_free(lk__tensors *t) {
     if (!t) return;
     json_decref(t->header);
-    free(t->bytes);
+    release_bytes(t);
     free(t->items);
     free(t->meta);
     free(t);
@@ -66,7 +78,7 @@ static lk_status read_dtype(const json_t *entry, lk__tensor *tensor, const char 
         return LK_OK;
     }
     return lk__fail(err, LK_FORMAT,
-                    "%s: tensor \"%.100s\": dtype %.20s is not one of F32, BF16, F16, I8, U8, I64", file,
+                    "%s: tensor \"%.100s\": dtype %.20s is not one of F32, BF16, F16, I8, U8, I64, F64", file,
                     tensor->name, text ? text : "(missing)");
 }
 
@@ -166,8 +178,9 @@ static lk_status align_data(lk__tensors *t, const char *file, lk_error *err) {
         t->items[i].data = moved + at;
         at += (t->items[i].bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
     }
-    free(t->bytes);
+    release_bytes(t);
     t->bytes = moved;
+    t->mapped = 0;
     return LK_OK;
 }
 
@@ -219,16 +232,18 @@ static lk_status read_header(const uint8_t *bytes, size_t size, size_t *header_s
     return LK_OK;
 }
 
-lk_status lk__tensors_parse(uint8_t *bytes, size_t size, const char *name, lk__tensors **out, lk_error *err) {
-    const char *file = name ? name : "(memory)";
+/* Takes `bytes`, on failure too. */
+static lk_status parse(uint8_t *bytes, size_t size, bool mapped, const char *file, lk__tensors **out,
+                       lk_error *err) {
     size_t header_size = 0;
     span *spans = NULL;
     lk__tensors *t = calloc(1, sizeof *t);
+    lk__tensors held = {.bytes = bytes, .mapped = mapped ? size : 0};
     if (!t) {
-        free(bytes);
+        release_bytes(&held);
         return lk__fail_memory(err, sizeof *t, file);
     }
-    t->bytes = bytes;
+    *t = held;
     lk_status status = read_header(bytes, size, &header_size, &t->header, file, err);
     if (status == LK_OK) {
         size_t room = json_object_size(t->header) + 1;
@@ -249,11 +264,29 @@ lk_status lk__tensors_parse(uint8_t *bytes, size_t size, const char *name, lk__t
     return LK_OK;
 }
 
+lk_status lk__tensors_parse(uint8_t *bytes, size_t size, const char *name, lk__tensors **out, lk_error *err) {
+    return parse(bytes, size, false, name ? name : "(memory)", out, err);
+}
+
 lk_status lk__tensors_read(const char *path, lk__tensors **out, lk_error *err) {
     uint8_t *bytes = NULL;
     size_t size = 0;
     lk_status status = lk__file_read(path, LENGTH_BYTES + HEADER_LIMIT + data_limit, &bytes, &size, err);
-    return status == LK_OK ? lk__tensors_parse(bytes, size, path, out, err) : status;
+    return status == LK_OK ? parse(bytes, size, false, path, out, err) : status;
+}
+
+lk_status lk__tensors_map(const char *path, lk__tensors **out, lk_error *err) {
+    struct stat st;
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) return lk__fail_errno(err, "open", path);
+    lk_status status = fstat(fd, &st) == 0 ? LK_OK : lk__fail_errno(err, "read", path);
+    if (status == LK_OK && (!S_ISREG(st.st_mode) || st.st_size < LENGTH_BYTES))
+        status = lk__fail(err, LK_FORMAT, "%s: is not a safetensors file", path);
+    void *bytes =
+        status == LK_OK ? mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0) : MAP_FAILED;
+    if (status == LK_OK && bytes == MAP_FAILED) status = lk__fail_errno(err, "read", path);
+    close(fd);
+    return status == LK_OK ? parse(bytes, (size_t)st.st_size, true, path, out, err) : status;
 }
 
 /* ---- looking ------------------------------------------------------------------------------------- */
@@ -328,9 +361,8 @@ static lk_status describe(const lk__tensor *tensors, size_t count, const lk__met
     size_t at = 0;
     for (size_t i = 0; i < count && status == LK_OK; i++) {
         status = describe_tensor(header, &tensors[i], at, path, err);
-        if (status == LK_OK && tensors[i].bytes > data_limit - at)
-            status = lk__fail(err, LK_TOO_LARGE, "%s: over %zu bytes of tensors", path, data_limit);
-        if (status == LK_OK) at += tensors[i].bytes;
+        if (status == LK_OK && __builtin_add_overflow(at, tensors[i].bytes, &at))
+            status = lk__fail(err, LK_TOO_LARGE, "%s: over %zu bytes of tensors", path, SIZE_MAX);
     }
     size_t length = status == LK_OK ? json_dumpb(header, NULL, 0, JSON_COMPACT) : 0;
     size_t padded = (length + 7) / 8 * 8;
@@ -351,20 +383,36 @@ static lk_status describe(const lk__tensor *tensors, size_t count, const lk__met
     return LK_OK;
 }
 
-lk_status lk__tensors_write(const char *path, const lk__tensor *tensors, size_t count, const lk__meta *meta,
-                            size_t meta_count, lk_error *err) {
+lk_status lk__tensors_begin(const char *path, const lk__tensor *tensors, size_t count, const lk__meta *meta,
+                            size_t meta_count, lk__writer **out, lk_error *err) {
     char *text = NULL;
     size_t size = 0;
+    lk__writer *writer = NULL;
     lk_status status = describe(tensors, count, meta, meta_count, path, &text, &size, err);
     if (status != LK_OK) return status;
-    lk__writer *writer = NULL;
     uint64_t length = size;
     status = lk__writer_open(path, &writer, err);
     if (status == LK_OK) status = lk__writer_write(writer, &length, sizeof length, err);
     if (status == LK_OK) status = lk__writer_write(writer, text, size, err);
+    free(text);
+    if (status == LK_OK)
+        *out = writer;
+    else
+        lk__writer_abort(writer);
+    return status;
+}
+
+lk_status lk__tensors_write(const char *path, const lk__tensor *tensors, size_t count, const lk__meta *meta,
+                            size_t meta_count, lk_error *err) {
+    size_t left = data_limit;
+    for (size_t i = 0; i < count; left -= tensors[i++].bytes)
+        if (tensors[i].bytes > left)
+            return lk__fail(err, LK_TOO_LARGE, "%s: over %zu bytes of tensors", path, data_limit);
+    lk__writer *writer = NULL;
+    lk_status status = lk__tensors_begin(path, tensors, count, meta, meta_count, &writer, err);
+    if (status != LK_OK) return status;
     for (size_t i = 0; i < count && status == LK_OK; i++)
         status = lk__writer_write(writer, tensors[i].data, tensors[i].bytes, err);
-    free(text);
     if (status == LK_OK) return lk__writer_commit(writer, err);
     lk__writer_abort(writer);
     return status;
