@@ -55,6 +55,7 @@ static const struct argp_option option_list[] = {
     {"tokens", KEY_TOKENS, "FILE", 0, "The file of tokens (default: GALLERY.tokens)", 0},
     {"role", KEY_ROLE, "ROLE", 0, "With token add: read, enroll or admin", 0},
     {"keep-crops", KEY_KEEP_CROPS, 0, 0, "Keep the aligned face of what is enrolled, to look at", 0},
+    CLI_OPTION_KEY,
     {"quiet", KEY_QUIET, 0, 0, "No line in the log for each request", 0},
     {"model", CLI_KEY_MODEL, "MODEL", 0, "The gallery's model, if it is no longer where the gallery says", 0},
     {"threshold", CLI_KEY_THRESHOLD, "COSINE", 0,
@@ -139,6 +140,7 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
     case ARGP_KEY_ARG: return parse_word(o, arg, state);
     case ARGP_KEY_END: check(o, state); return 0;
     default:
+        if (key != CLI_KEY_AUDIT && cli_access_parse(&o->access, key, arg, state) == 0) return 0;
         if (key != CLI_KEY_DETECT && key != CLI_KEY_ALIGNED && cli_look_parse(&o->look, key, arg) == 0)
             return 0;
         return cli_number_parse(numbers, key, arg, o, state);

@@ -313,7 +313,7 @@ void serve_api_enroll(serve_request *r) {
         return;
     }
     serve_metrics_add(r->server->metrics, SERVE_COUNT_ENROLLED, enrolled);
-    serve_answer_json(r, enrolled ? 201 : 422,
+    serve_answer_json(r, enrolled ? 201 : 200,
                       json_pack("{s:o, s:I, s:o}", "person", serve_json_text(r->args[0]), "enrolled",
                                 (json_int_t)enrolled, "photos", photos));
 }

@@ -37,7 +37,7 @@ boss=$(cat out)
 run 2 serve token add g.gallery boss --role read
 err_has "has a token already"
 [ "$(stat -c %a g.gallery.tokens)" = 600 ] || fail "others may read the tokens"
-! grep -qF "${boss#lk_}" g.gallery.tokens || fail "a token lies on the disk as it is"
+! grep -qF -e "${boss#lk_}" g.gallery.tokens || fail "a token lies on the disk as it is"
 run 0 serve token list g.gallery
 out_has "^boss *admin"
 start g.gallery
