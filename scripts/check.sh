@@ -75,9 +75,11 @@ run "library: symbols, output, state" scripts/check-library.sh build/gcc
 run "install: used from C and C++" scripts/check-install.sh build/gcc
 run "build: clang, warnings are errors" scripts/build.sh clang
 run "clang-tidy" tidy
-# Without those that measure how good the figures are: they run no code that the others do not.
+# Without those that measure how good the figures are, or wait for other processes: they run no code that the others do not.
+unsanitized='^cli_(faces|data_faces|data_faults|ranks|watch|photos|man|usage|serve_random)$|^eval_(bootstrap|sklearn)$'
+unsanitized+='|^nn_layers_avx2$|^gallery_on_'
 run "build: address and undefined sanitizers" scripts/build.sh asan &&
-    tests "tests: address and undefined sanitizers" asan -E '^cli_(faces|data_faces|data_faults)$|^eval_(bootstrap|sklearn)$'
+    tests "tests: address and undefined sanitizers" asan -E "$unsanitized"
 run "build: thread sanitizer" scripts/build.sh tsan tests_base tests_gallery tests_face tests_words likeness cli_draw &&
     tests "tests: thread sanitizer" tsan -R '^(base|gallery)_|^face_.*loader|^words_threads|^cli_serve_random$'
 
