@@ -29,7 +29,6 @@ typedef struct maker {
     uint64_t forget;       /* words met no more often went the last time */
     double started, told;
     size_t text;
-    const char *note;
 } maker;
 
 static lk_status flush(maker *m, lk_error *err) {
@@ -96,9 +95,10 @@ static lk_status keep(maker *m, uint64_t least, bool sort, lk_error *err) {
     return status;
 }
 
-static lk_status tell(maker *m, const lk__text *text, bool always, lk_error *err) {
+/* With a note at once, else now and then. */
+static lk_status tell(maker *m, const lk__text *text, const char *note, lk_error *err) {
     double now = lk__seconds();
-    if (!m->o->progress || (!always && now - m->told < PROGRESS_SECONDS)) return LK_OK;
+    if (!m->o->progress || (!note && now - m->told < PROGRESS_SECONDS)) return LK_OK;
     m->told = now;
     double seconds = now - m->started, share = text ? lk__text_share(text) : NAN;
     lk_words_progress p = {.words = m->words,
@@ -109,8 +109,7 @@ static lk_status tell(maker *m, const lk__text *text, bool always, lk_error *err
                            .loss = NAN,
                            .learning_rate = NAN,
                            .vocabulary = m->v->count,
-                           .note = m->note};
-    m->note = NULL;
+                           .note = note};
     return m->o->progress(m->o->context, &p)
                ? lk__fail(err, LK_STOPPED, "stopped while the text was read; nothing is kept")
                : LK_OK;
@@ -124,8 +123,7 @@ static lk_status forget(maker *m, const lk__text *text, lk_error *err) {
     snprintf(note, sizeof note,
              "over %zu different words: the %zu met less than %llu times so far are forgotten",
              m->o->vocabulary, before - m->v->count, (unsigned long long)m->forget + 1);
-    m->note = note;
-    return tell(m, text, true, err);
+    return tell(m, text, note, err);
 }
 
 static lk_status read_words(maker *m, lk__text *text, lk_error *err) {
@@ -145,7 +143,7 @@ static lk_status read_words(maker *m, lk__text *text, lk_error *err) {
         }
         if (status == LK_OK) status = put(m, id, err);
         while (status == LK_OK && m->v->count > m->o->vocabulary) status = forget(m, text, err);
-        if (status == LK_OK && m->words % 4096 == 0) status = tell(m, text, false, err);
+        if (status == LK_OK && m->words % 4096 == 0) status = tell(m, text, NULL, err);
         if (status != LK_OK) return status;
     }
 }
@@ -164,8 +162,7 @@ static lk_status read_texts(maker *m, lk_error *err) {
         if (status == LK_OK && lk__text_bad(text)) {
             snprintf(note, sizeof note, "%.120s: %llu bytes are no UTF-8; they were taken as blanks", path,
                      (unsigned long long)lk__text_bad(text));
-            m->note = note;
-            status = tell(m, text, true, err);
+            status = tell(m, text, note, err);
         }
         lk__text_close(text);
     }
@@ -190,7 +187,6 @@ lk_status lk__corpus_make(const lk_words_options *o, const char *path, lk__vocab
     lk_status status = m.piece ? read_texts(&m, err) : lk__fail_memory(err, PIECE * sizeof *m.piece, path);
     if (status == LK_OK) status = keep(&m, o->min_count, true, err);
     if (status == LK_OK) status = check_enough(&m, err);
-    if (status == LK_OK) status = tell(&m, NULL, true, err);
     free(m.piece);
     if (close(m.fd) != 0 && status == LK_OK) status = lk__fail_errno(err, "write", path);
     if (status != LK_OK) unlink(path);
