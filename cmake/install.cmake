@@ -18,7 +18,10 @@ write_basic_package_version_file(likeness-config-version.cmake COMPATIBILITY Sam
 install(FILES ${PROJECT_BINARY_DIR}/likeness-config.cmake ${PROJECT_BINARY_DIR}/likeness-config-version.cmake
         DESTINATION ${package_dir})
 
-string(REPLACE ";" " " LK_REQUIRES "${LK_PACKAGES}")
+# Not libpq: what it needs itself when it is linked in statically is in no package for developers.
+set(required ${LK_PACKAGES})
+list(REMOVE_ITEM required libpq)
+string(REPLACE ";" " " LK_REQUIRES "${required}")
 list(TRANSFORM OpenMP_C_LIB_NAMES PREPEND "-l" OUTPUT_VARIABLE openmp)
 string(REPLACE ";" " " LK_OPENMP "${openmp}")
 # Relative to where the file lies, so that the installed tree may be moved.
