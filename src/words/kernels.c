@@ -1,5 +1,7 @@
 /* kernels.c: the loops over rows in which training spends its time beside three matrix products. Plain loops,
- * compiled for each vector width (LK__CLONES), so that there is one of each to read.
+ * compiled for each vector width (LK__CLONES), so that there is one of each to read. What is cloned is
+ * static, with a plain function before it: GCC exports clones whatever their visibility, and clang 14 gives
+ * them another name, which other files do not find.
  *
  * Threads write the same tables without locks (Hogwild: Niu et al. 2011): two that meet lose a little of one
  * step, which costs nothing that can be measured, where locks would cost all the speed. It is a data race by
@@ -10,9 +12,9 @@
 
 #define HOGWILD __attribute__((no_sanitize_thread))
 
-LK__CLONES HOGWILD void lk__rows_gather(const float *restrict table, const lk__pieces *pieces,
-                                        const uint32_t *words, size_t count, size_t dim,
-                                        float *restrict out) {
+LK__CLONES HOGWILD static void rows_gather(const float *restrict table, const lk__pieces *pieces,
+                                           const uint32_t *words, size_t count, size_t dim,
+                                           float *restrict out) {
     for (size_t i = 0; i < count; i++, out += dim) {
         const uint32_t *row = pieces->rows + pieces->first[words[i]];
         size_t n = pieces->first[words[i] + 1] - pieces->first[words[i]];
@@ -28,12 +30,17 @@ LK__CLONES HOGWILD void lk__rows_gather(const float *restrict table, const lk__p
     }
 }
 
+void lk__rows_gather(const float *restrict table, const lk__pieces *pieces, const uint32_t *words,
+                     size_t count, size_t dim, float *restrict out) {
+    rows_gather(table, pieces, words, count, dim, out);
+}
+
 /* A word of n rows gives each the gradient by sqrt(n): the n-th part, which is the slope of a mean, would
  * move it too little; the whole, as in fastText, adds up over the words of a batch, which share n-grams, and
  * diverges. */
-LK__CLONES HOGWILD void lk__rows_scatter(float *restrict table, const lk__pieces *pieces,
-                                         const uint32_t *words, size_t count, size_t dim,
-                                         const float *restrict gradient) {
+LK__CLONES HOGWILD static void rows_scatter(float *restrict table, const lk__pieces *pieces,
+                                            const uint32_t *words, size_t count, size_t dim,
+                                            const float *restrict gradient) {
     for (size_t i = 0; i < count; i++, gradient += dim) {
         size_t first = pieces->first[words[i]], last = pieces->first[words[i] + 1];
         float share = 1 / __builtin_sqrtf((float)(last - first));
@@ -44,12 +51,25 @@ LK__CLONES HOGWILD void lk__rows_scatter(float *restrict table, const lk__pieces
     }
 }
 
-LK__CLONES HOGWILD void lk__shared_add(float *restrict to, const float *restrict from, size_t n) {
+void lk__rows_scatter(float *restrict table, const lk__pieces *pieces, const uint32_t *words, size_t count,
+                      size_t dim, const float *restrict gradient) {
+    rows_scatter(table, pieces, words, count, dim, gradient);
+}
+
+LK__CLONES HOGWILD static void shared_add(float *restrict to, const float *restrict from, size_t n) {
     for (size_t i = 0; i < n; i++) to[i] += from[i];
 }
 
-LK__CLONES HOGWILD void lk__shared_copy(float *restrict to, const float *restrict from, size_t n) {
+void lk__shared_add(float *restrict to, const float *restrict from, size_t n) {
+    shared_add(to, from, n);
+}
+
+LK__CLONES HOGWILD static void shared_copy(float *restrict to, const float *restrict from, size_t n) {
     for (size_t i = 0; i < n; i++) to[i] = from[i];
+}
+
+void lk__shared_copy(float *restrict to, const float *restrict from, size_t n) {
+    shared_copy(to, from, n);
 }
 
 /* Row of `position` for word i of a gap at `at`: its distance to the left, nearest first, then to the right.
@@ -58,9 +78,9 @@ LK__INLINE size_t position_of(size_t i, size_t at, int window) {
     return i < at ? at - i - 1 : (size_t)window + (i - at - 1);
 }
 
-LK__CLONES void lk__context_forward(const float *restrict word, const float *restrict position,
-                                    const lk__span *spans, size_t gaps, int window, size_t dim,
-                                    float *restrict gap) {
+LK__CLONES static void context_forward(const float *restrict word, const float *restrict position,
+                                       const lk__span *spans, size_t gaps, int window, size_t dim,
+                                       float *restrict gap) {
     for (size_t g = 0; g < gaps; g++, gap += dim) {
         lk__span s = spans[g];
         for (size_t d = 0; d < dim; d++) gap[d] = 0;
@@ -74,10 +94,15 @@ LK__CLONES void lk__context_forward(const float *restrict word, const float *res
     }
 }
 
-LK__CLONES void lk__context_backward(const float *restrict word, const float *restrict position,
-                                     const float *restrict by_gap, const lk__span *spans, size_t gaps,
-                                     int window, size_t dim, float *restrict by_word,
-                                     float *restrict by_position) {
+void lk__context_forward(const float *restrict word, const float *restrict position, const lk__span *spans,
+                         size_t gaps, int window, size_t dim, float *restrict gap) {
+    context_forward(word, position, spans, gaps, window, dim, gap);
+}
+
+LK__CLONES static void context_backward(const float *restrict word, const float *restrict position,
+                                        const float *restrict by_gap, const lk__span *spans, size_t gaps,
+                                        int window, size_t dim, float *restrict by_word,
+                                        float *restrict by_position) {
     for (size_t g = 0; g < gaps; g++, by_gap += dim) {
         lk__span s = spans[g];
         float share = s.to - s.from > 1 ? 1 / (float)(s.to - s.from - 1) : 0;
@@ -94,10 +119,16 @@ LK__CLONES void lk__context_backward(const float *restrict word, const float *re
     }
 }
 
+void lk__context_backward(const float *restrict word, const float *restrict position,
+                          const float *restrict by_gap, const lk__span *spans, size_t gaps, int window,
+                          size_t dim, float *restrict by_word, float *restrict by_position) {
+    context_backward(word, position, by_gap, spans, gaps, window, dim, by_word, by_position);
+}
+
 enum { SUMS = 16 }; /* independent, so that they may be lanes of a vector */
 
-LK__CLONES void lk__dot_rows(const float *restrict a, const float *restrict b, size_t n, size_t dim,
-                             float *restrict out) {
+LK__CLONES static void dot_rows(const float *restrict a, const float *restrict b, size_t n, size_t dim,
+                                float *restrict out) {
     for (size_t i = 0; i < n; i++, a += dim, b += dim) {
         float sum[SUMS] = {0}, total = 0;
         size_t d = 0;
@@ -109,12 +140,22 @@ LK__CLONES void lk__dot_rows(const float *restrict a, const float *restrict b, s
     }
 }
 
-LK__CLONES void lk__add_scaled(const float *restrict scale, const float *restrict b, size_t n, size_t dim,
-                               float *restrict a) {
+void lk__dot_rows(const float *restrict a, const float *restrict b, size_t n, size_t dim,
+                  float *restrict out) {
+    dot_rows(a, b, n, dim, out);
+}
+
+LK__CLONES static void add_scaled(const float *restrict scale, const float *restrict b, size_t n, size_t dim,
+                                  float *restrict a) {
     for (size_t i = 0; i < n; i++, a += dim, b += dim) {
         float s = scale[i];
         for (size_t d = 0; d < dim; d++) a[d] += s * b[d];
     }
+}
+
+void lk__add_scaled(const float *restrict scale, const float *restrict b, size_t n, size_t dim,
+                    float *restrict a) {
+    add_scaled(scale, b, n, dim, a);
 }
 
 /* e^x = 2^k e^r, r within ln 2 / 2 of 0; e^r by the polynomial of Cephes (Moshier 1992). */
@@ -136,10 +177,18 @@ LK__INLINE float exponential(float x) {
     return (p * r * r + r + 1) * power.value;
 }
 
-LK__CLONES void lk__exponentials(float *x, size_t n) {
+LK__CLONES static void exponentials(float *x, size_t n) {
     for (size_t i = 0; i < n; i++) x[i] = exponential(x[i]);
 }
 
-LK__CLONES void lk__sigmoids(float *x, size_t n) {
+void lk__exponentials(float *x, size_t n) {
+    exponentials(x, n);
+}
+
+LK__CLONES static void sigmoids(float *x, size_t n) {
     for (size_t i = 0; i < n; i++) x[i] = 1 / (1 + exponential(-x[i]));
+}
+
+void lk__sigmoids(float *x, size_t n) {
+    sigmoids(x, n);
 }
