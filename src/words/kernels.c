@@ -10,7 +10,11 @@
 #include "nn/vec.h"
 #include "words/words.h"
 
+#ifdef LK_NO_CLONES /* with a sanitizer; clang does not take both attributes at once */
 #define HOGWILD __attribute__((no_sanitize_thread))
+#else
+#define HOGWILD
+#endif
 
 LK__CLONES HOGWILD static void rows_gather(const float *restrict table, const lk__pieces *pieces,
                                            const uint32_t *words, size_t count, size_t dim,
