@@ -103,8 +103,7 @@ static lk_status boundary_of(const char *content_type, char *out, size_t capacit
         return broken(err, "the content type names no boundary");
     size_t size = strlen(value);
     if (size + 5 > capacity) return broken(err, "the boundary is too long");
-    memcpy(out, "\r\n--", 4);
-    memcpy(out + 4, value, size + 1);
+    snprintf(out, capacity, "\r\n--%s", value);
     return LK_OK;
 }
 

@@ -95,7 +95,7 @@ static lk_status read_file(const char *path, serve_token **out, size_t *count, s
     lk_status status = LK_OK;
     char *text = NULL;
     if (fstat(fileno(file), st) != 0)
-        status = fail_errno(err, "read", path);
+        status = fail_errno(err, "look at", path);
     else if (st->st_size >= FILE_LIMIT || !S_ISREG(st->st_mode))
         status = serve_fail(err, LK_FORMAT, "%.500s: is no file of tokens", path);
     else if (st->st_mode & (S_IRWXG | S_IRWXO))
