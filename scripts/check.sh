@@ -85,7 +85,7 @@ unsanitized+='|calibrate|damage|eval_report|gallery_people|python|report)$|^nn_l
 run "build: address and undefined sanitizers" scripts/build.sh asan &&
     tests "tests: address and undefined sanitizers" asan -E "$unsanitized"
 run "build: thread sanitizer" scripts/build.sh tsan tests_base tests_gallery tests_face tests_words likeness cli_draw &&
-    tests "tests: thread sanitizer" tsan -R '^(base|gallery)_|^face_.*loader|^words_threads|^cli_serve_random$'
+    tests "tests: thread sanitizer" tsan -R '^base_|^gallery_(audit|index|search|store)$|^face_.*loader|^words_threads|^cli_serve_random$'
 
 echo
 [ ${#failures[@]} -eq 0 ] || printf 'failed: %s\n' "${failures[@]}"
