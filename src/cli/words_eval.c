@@ -54,7 +54,7 @@ static void show_json(const char *path, const lk_words_figures *f) {
     json_t *row = json_object();
     json_object_set_new(row, "pairs_file", cli_json_text(path));
     json_object_set_new(row, "rho", cli_json_real(f->rho));
-    json_object_set_new(row, "rho_met", cli_json_real(f->rho_met));
+    json_object_set_new(row, "rho_all", cli_json_real(f->rho_all));
     json_object_set_new(row, "pairs", json_integer((json_int_t)f->pairs));
     json_object_set_new(row, "covered", json_integer((json_int_t)f->covered));
     json_object_set_new(row, "built", json_integer((json_int_t)f->built));

@@ -159,7 +159,7 @@ static void test_new_words(void **state) {
     lk_words_free(w);
     assert_int_equal(lk_words_open(train_model(500), &w, &err), LK_OK);
     assert_int_equal(lk_words_embed(w, "two words", vector, &err), LK_NOT_FOUND);
-    assert_int_equal(lk_words_embed(w, "drivers", vector, &err), LK_OK);
+    assert_int_equal(lk_words_embed(w, "drivesx", vector, &err), LK_OK);
     assert_true(fabs(lk_cosine(vector, vector, 16) - 1) < 1e-6);
     double right = lk_cosine(vector, lk_words_vector(w, lk_words_find(w, "drives")), 16);
     double other = lk_cosine(vector, lk_words_vector(w, lk_words_find(w, "dog")), 16);
