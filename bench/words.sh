@@ -33,8 +33,8 @@ judge() { # WHO SEED SETTING VECTORS
     [ -n "$pairs" ] || return 0
     for what in wordsim353 simlex999 rareword; do
         "$likeness" words eval "$4" --pairs "$pairs/$what.tsv" --json |
-            sed 's/.*"rho": *\([-0-9.e]*\).*"covered": *\([0-9]*\).*/\1 \2/' |
-            { read -r rho covered; printf '%s\t%s\t%s\t%s\t%s\n' "$1" "$2" "$3" "$what" "$rho" "$1" "$2" "$3" "$what pairs" "$covered"; } >>$figures
+            sed 's/.*"rho": *\([-0-9.e]*\).*"covered": *\([0-9]*\),"built": *\([0-9]*\).*/\1 \2 \3/' |
+            { read -r rho covered built; printf '%s\t%s\t%s\t%s\t%s\n' "$1" "$2" "$3" "$what" "$rho" "$1" "$2" "$3" "$what pairs" $((covered + built)); } >>$figures
     done
 }
 record() { # WHO SEED SETTING CPU_SECONDS BYTES
@@ -69,7 +69,6 @@ word2vec() { # SEED SETTING: it has no seed; runs on one thread differ by nothin
 }
 for seed in $seeds; do
     ours ours "$seed"
-    ours ngrams "$seed" --buckets 100000
     for setting in $settings; do
         gensim "$seed" "$setting"
         word2vec "$seed" "$setting"
@@ -78,7 +77,7 @@ done
 
 # Means over the seeds; of the peers' settings the best one.
 awk -F '\t' '
-    { sum[$1, $3, $4] += $5; n[$1, $3, $4]++; if ($1 != "ours" && $1 != "ngrams") peers[$1 "\t" $3] = 1 }
+    { sum[$1, $3, $4] += $5; n[$1, $3, $4]++; if ($1 != "ours") peers[$1 "\t" $3] = 1 }
     function mean(who, setting, what) { return n[who, setting, what] ? sum[who, setting, what] / n[who, setting, what] : -1 }
     function best(what, least,    p, part, value, found) {
         found = -1
@@ -100,10 +99,5 @@ awk -F '\t' '
         row("ours", "WordSim-353", "wordsim353", "rho", 1, 0)
         row("ours", "SimLex-999", "simlex999", "rho", 1, 0)
         row("ours", "rare words", "rareword", "rho", 1, 0)
-        row("ngrams", "with n-grams: words a second and thread", "speed", "words/s", 1, 0)
-        row("ngrams", "with n-grams: memory", "memory", "MB", 0.83, 1)
-        row("ngrams", "with n-grams: WordSim-353", "wordsim353", "rho", 1, 0)
-        row("ngrams", "with n-grams: SimLex-999", "simlex999", "rho", 1, 0)
-        row("ngrams", "with n-grams: rare words", "rareword", "rho", 1, 0)
-        row("ngrams", "with n-grams: rare words, pairs covered", "rareword pairs", "pairs", 1, 0)
+        row("ours", "rare words, pairs with a vector", "rareword pairs", "pairs", 1, 0)
     }' $figures
