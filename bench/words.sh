@@ -24,6 +24,7 @@ fi
 
 # Plain letters, so that all sides see the same words; an empty line between paragraphs, none within.
 scripts/words_corpus.sh | LC_ALL=C tr 'A-Z' 'a-z' | LC_ALL=C sed -e 's/[^a-z]/ /g' -e 's/  */ /g' -e 's/^ //' >$work/text.txt
+tr '\n' ' ' <$work/text.txt >$work/line.txt # one line suits the peers better: their gaps may then reach over paragraphs
 words=$(wc -w <$work/text.txt)
 [ -r "$pairs/simlex999.tsv" ] || { echo "no pairs in $pairs: figures of quality are left out" >&2; pairs=; }
 
@@ -53,7 +54,7 @@ ours() { # WHO SEED OPTION...
 }
 gensim() { # SEED SETTING
     echo "gensim $2, seed $1" >&2
-    read -r cpu bytes < <(/usr/bin/python3 bench/peer_gensim.py $work/text.txt "$2" $dim "$epochs" "$1" $work/peer.txt)
+    read -r cpu bytes < <(/usr/bin/python3 bench/peer_gensim.py $work/line.txt "$2" $dim "$epochs" "$1" $work/peer.txt)
     record gensim "$1" "$2" "$cpu" "$bytes"
     judge gensim "$1" "$2" $work/peer.txt
 }
@@ -62,7 +63,7 @@ word2vec() { # SEED SETTING: it has no seed; runs on one thread differ by nothin
     echo "word2vec.c $2" >&2
     local cbow=0 rate=0.025
     case $2 in cbow*) cbow=1 rate=0.05 ;; esac
-    read -r cpu kb < <({ /usr/bin/time -f '%U %M' "$WORD2VEC" -train $work/text.txt -output $work/peer.txt -size $dim \
+    read -r cpu kb < <({ /usr/bin/time -f '%U %M' "$WORD2VEC" -train $work/line.txt -output $work/peer.txt -size $dim \
         -window "${2#*:}" -cbow $cbow -alpha $rate -negative 5 -sample 1e-4 -min-count 5 -iter "$epochs" -threads 1 >/dev/null; } 2>&1 | tail -1)
     record word2vec "$1" "$2" "$cpu" $((kb * 1024))
     judge word2vec "$1" "$2" $work/peer.txt
