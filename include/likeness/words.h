@@ -110,10 +110,10 @@ LK_API lk_status lk_words_fill(const lk_words *words, const char *sentence, size
 
 /* Judged by people: pairs of words, and how alike people said they are. */
 typedef struct lk_words_figures {
-    size_t pairs, covered; /* covered: both words have a vector */
-    size_t built;          /* of those, pairs with a word that was put together from its n-grams */
+    size_t pairs, covered; /* covered: both words are in the vocabulary */
+    size_t built;          /* further pairs, with a word that is put together from its n-grams */
     double rho;            /* Spearman's, over the covered pairs; NaN: fewer than 3 */
-    double rho_met;        /* over the pairs whose two words are in the vocabulary */
+    double rho_all;        /* over those and the built ones */
 } lk_words_figures;
 /* Lines of `word word value`, separated by tabs, commas or blanks; further columns are not looked at, but a
  * header line may say which column is the value: the first that is a number in all lines is taken. */

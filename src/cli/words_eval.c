@@ -12,13 +12,12 @@ typedef struct eval_options {
 } eval_options;
 
 static const char doc[] = "Compare cosines with what people said of pairs of words: Spearman's rho over the "
-                          "pairs whose two words have a "
-                          "vector, and how many these are.\v"
+                          "pairs whose two words are in the "
+                          "vocabulary, and how many these are; then the same with words that are not, put "
+                          "together from their n-grams.\v"
                           "FILE has lines of `word word value`, as WordSim-353, SimLex-999 and the Stanford "
                           "Rare Words have them; none comes "
-                          "with likeness. Words that are not in the vocabulary are put together from their "
-                          "n-grams, if the model has any; "
-                          "rho (met) is over the pairs that need none.";
+                          "with likeness.";
 
 static const struct argp_option option_list[] = {
     {"pairs", 'p', "FILE", 0, "Pairs of words and their values; may be given several times", 0},
@@ -54,7 +53,7 @@ static void show_json(const char *path, const lk_words_figures *f) {
     json_t *row = json_object();
     json_object_set_new(row, "pairs_file", cli_json_text(path));
     json_object_set_new(row, "rho", cli_json_real(f->rho));
-    json_object_set_new(row, "rho_met", cli_json_real(f->rho_met));
+    json_object_set_new(row, "rho_all", cli_json_real(f->rho_all));
     json_object_set_new(row, "pairs", json_integer((json_int_t)f->pairs));
     json_object_set_new(row, "covered", json_integer((json_int_t)f->covered));
     json_object_set_new(row, "built", json_integer((json_int_t)f->built));
@@ -70,8 +69,8 @@ static void number_cell(cli_table *table, double value) {
 
 int words_eval(int argc, char **argv) {
     static const struct argp argp = {option_list, parse, "MODEL --pairs FILE", doc, NULL, NULL, NULL};
-    static const char *const titles[] = {"pairs file", "rho",     "rho (met)",
-                                         "pairs",      "covered", "from n-grams"};
+    static const char *const titles[] = {"pairs file",       "rho",    "pairs", "covered",
+                                         "rho with n-grams", "covered"};
     eval_options o = {.model = NULL};
     if (argp_parse(&argp, argc, argv, 0, NULL, &o) != 0) return CLI_USAGE;
     lk_words *words = NULL;
@@ -89,10 +88,10 @@ int words_eval(int argc, char **argv) {
         const char *slash = strrchr(o.pairs[i], '/');
         cli_table_cell(table, "%s", slash ? slash + 1 : o.pairs[i]);
         number_cell(table, f.rho);
-        number_cell(table, f.rho_met);
         cli_table_cell(table, "%zu", f.pairs);
         cli_table_cell(table, "%zu", f.covered);
-        cli_table_cell(table, "%zu", f.built);
+        number_cell(table, f.rho_all);
+        cli_table_cell(table, "%zu", f.covered + f.built);
     }
     if (table) cli_table_print(table, o.style);
     free(o.pairs);

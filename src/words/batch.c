@@ -176,9 +176,9 @@ static void backward(lk__worker *w, const uint32_t *around, size_t around_count,
     lk__context_backward(w->word, w->position, w->by_gap, w->spans, g->gaps, w->net->window, dim, w->by_word,
                          w->by_position);
     scale(w->by_position, positions, POSITION_RATE);
-    lk__rows_scatter(w->net->input, &w->net->pieces, around, around_count, dim, w->by_word);
-    lk__rows_scatter(w->net->output, &w->net->pieces, g->right_word, g->gaps, dim, w->by_right);
-    lk__rows_scatter(w->net->output, &w->net->pieces, w->wrong_word, n, dim, w->by_wrong);
+    lk__rows_scatter(w->net->input, around, around_count, dim, w->by_word);
+    lk__rows_scatter(w->net->output, g->right_word, g->gaps, dim, w->by_right);
+    lk__rows_scatter(w->net->output, w->wrong_word, n, dim, w->by_wrong);
     lk__shared_add(w->net->position, w->by_position, positions);
 }
 
@@ -189,9 +189,9 @@ static void learn(lk__worker *w, const uint32_t *around, size_t around_count, co
     g->gaps = gaps;
     g->right_word = right_word;
     for (size_t v = 0; v < n; v++) w->wrong_word[v] = lk__noise_draw(w->noise, random);
-    lk__rows_gather(w->net->input, &w->net->pieces, around, around_count, dim, w->word);
-    lk__rows_gather(w->net->output, &w->net->pieces, right_word, gaps, dim, w->right);
-    lk__rows_gather(w->net->output, &w->net->pieces, w->wrong_word, n, dim, w->wrong);
+    lk__rows_gather(w->net->input, around, around_count, dim, w->word);
+    lk__rows_gather(w->net->output, right_word, gaps, dim, w->right);
+    lk__rows_gather(w->net->output, w->wrong_word, n, dim, w->wrong);
     lk__shared_copy(w->position, w->net->position, 2 * (size_t)w->net->window * dim);
     lk__context_forward(w->word, w->position, w->spans, gaps, w->net->window, dim, w->gap);
     product('N', 'T', gaps, n, dim, w->gap, dim, w->wrong, dim, g->score);

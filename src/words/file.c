@@ -11,8 +11,8 @@ static const char FORMAT[] = "likeness words 1";
 
 lk_status lk__words_file_write(const char *path, const lk__words_file *f, lk_error *err) {
     const lk__words_net *net = &f->net;
-    int64_t rows = (int64_t)net->rows, dim = (int64_t)net->dim, count = (int64_t)f->vocabulary.count;
-    size_t table = net->rows * net->dim * sizeof(float);
+    int64_t dim = (int64_t)net->dim, count = (int64_t)f->vocabulary.count;
+    size_t table = net->words * net->dim * sizeof(float);
     lk__tensor tensors[] = {{"vocabulary",
                              LK__U8,
                              1,
@@ -20,14 +20,20 @@ lk_status lk__words_file_write(const char *path, const lk__words_file *f, lk_err
                              f->vocabulary.bytes,
                              f->vocabulary.bytes_used},
                             {"met", LK__I64, 1, {count}, f->vocabulary.met, (size_t)count * sizeof(int64_t)},
-                            {"input", LK__F32, 2, {rows, dim}, net->input, table},
-                            {"output", LK__F32, 2, {rows, dim}, net->output, table},
+                            {"input", LK__F32, 2, {count, dim}, net->input, table},
+                            {"output", LK__F32, 2, {count, dim}, net->output, table},
                             {"position",
                              LK__F32,
                              2,
                              {2 * net->window, dim},
                              net->position,
-                             2 * (size_t)net->window * net->dim * sizeof(float)}};
+                             2 * (size_t)net->window * net->dim * sizeof(float)},
+                            {"subwords",
+                             LK__F32,
+                             2,
+                             {(int64_t)f->ngrams.buckets, dim},
+                             f->subwords,
+                             f->ngrams.buckets * net->dim * sizeof(float)}};
     char number[6][32];
     snprintf(number[0], 32, "%zu", f->ngrams.buckets);
     snprintf(number[1], 32, "%d", f->ngrams.least);
@@ -39,15 +45,16 @@ lk_status lk__words_file_write(const char *path, const lk__words_file *f, lk_err
                        {"ngram_most", number[2]},  {"subsample", number[3]}, {"words", number[4]},
                        {"blocks_done", number[5]}, {"options", f->options},  {"recipe", f->recipe}};
     size_t metas = sizeof meta / sizeof *meta;
-    return lk__tensors_write(path, tensors, sizeof tensors / sizeof *tensors, meta, metas - !f->recipe, err);
+    size_t count_tensors = sizeof tensors / sizeof *tensors - !f->subwords;
+    return lk__tensors_write(path, tensors, count_tensors, meta, metas - !f->recipe, err);
 }
 
 void lk__words_file_free(lk__words_file *f) {
     lk__vocabulary_free(&f->vocabulary);
-    lk__pieces_free(&f->net.pieces);
     free(f->net.input);
     free(f->net.output);
     free(f->net.position);
+    free(f->subwords);
     free(f->options);
     free(f->recipe);
     *f = (lk__words_file){0};
@@ -97,30 +104,36 @@ static unsigned long long meta_number(const lk__tensors *t, const char *key) {
     return text && *text && !text[strspn(text, "0123456789")] ? strtoull(text, NULL, 10) : 0;
 }
 
+/* A checkpoint has none yet. */
+static lk_status read_subwords(const lk__tensors *t, const char *path, lk__words_file *f, lk_error *err) {
+    const lk__tensor *subwords = find(t, "subwords", LK__F32, 2);
+    if (!subwords) return LK_OK;
+    if ((size_t)subwords->shape[0] != f->ngrams.buckets || (size_t)subwords->shape[1] != f->net.dim ||
+        !all_finite(subwords->data, f->ngrams.buckets * f->net.dim))
+        return lk__fail(err, LK_FORMAT,
+                        "%s: its vectors of n-grams do not fit, or hold what is no finite number", path);
+    f->subwords = copy(subwords);
+    return f->subwords ? LK_OK : lk__fail_memory(err, subwords->bytes, path);
+}
+
 static lk_status read_tables(const lk__tensors *t, const char *path, lk__words_file *f, lk_error *err) {
     const lk__tensor *input = find(t, "input", LK__F32, 2), *output = find(t, "output", LK__F32, 2),
                      *position = find(t, "position", LK__F32, 2);
     lk__words_net *net = &f->net;
     size_t words = f->vocabulary.count;
-    if (!input || !output || !position || (size_t)input->shape[0] != words + f->ngrams.buckets ||
+    if (!input || !output || !position || (size_t)input->shape[0] != words ||
         output->shape[0] != input->shape[0] || output->shape[1] != input->shape[1] ||
         position->shape[1] != input->shape[1] || position->shape[0] % 2 != 0 ||
         position->shape[0] > 2 * LK__WINDOW_MAX || input->shape[1] > 65536)
         return lk__fail(err, LK_FORMAT, "%s: its tables of vectors are missing or do not fit each other",
                         path);
-    *net = (lk__words_net){words,
-                           (size_t)input->shape[0],
-                           (size_t)input->shape[1],
-                           (int)position->shape[0] / 2,
-                           copy(input),
-                           copy(output),
-                           copy(position),
-                           {0}};
+    *net = (lk__words_net){words,        (size_t)input->shape[1], (int)position->shape[0] / 2, copy(input),
+                           copy(output), copy(position)};
     if (!net->input || !net->output || !net->position) return lk__fail_memory(err, 2 * input->bytes, path);
-    if (!all_finite(net->input, net->rows * net->dim) || !all_finite(net->output, net->rows * net->dim) ||
+    if (!all_finite(net->input, words * net->dim) || !all_finite(net->output, words * net->dim) ||
         !all_finite(net->position, position->bytes / sizeof(float)))
         return lk__fail(err, LK_FORMAT, "%s: a vector holds a value that is not a finite number", path);
-    return lk__pieces_make(&f->vocabulary, &f->ngrams, &net->pieces, err);
+    return read_subwords(t, path, f, err);
 }
 
 static lk_status read_all(const lk__tensors *t, const char *path, lk__words_file *f, lk_error *err) {

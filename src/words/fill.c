@@ -81,7 +81,7 @@ static size_t add_view(const lk_words *w, const sentence *s, double least, float
     around[window] = 0; /* the gap's own place, which is not looked at */
     lk__span span = {0, (uint32_t)left, (uint32_t)(left + 1 + right)};
     float *view = scratch + (left + 1 + right) * net->dim;
-    lk__rows_gather(net->input, &net->pieces, around + window - left, left + 1 + right, net->dim, scratch);
+    lk__rows_gather(net->input, around + window - left, left + 1 + right, net->dim, scratch);
     lk__context_forward(scratch, net->position, &span, 1, net->window, net->dim, view);
     for (size_t d = 0; d < net->dim; d++) gap[d] += view[d];
     return left + right;
@@ -93,7 +93,7 @@ static void score_words(const lk_words *w, const float *gap, int views, float *s
     double most = -INFINITY, sum = 0;
     for (uint32_t i = 0; i < net->words; i++) {
         float product;
-        lk__rows_gather(net->output, &net->pieces, &i, 1, net->dim, scratch);
+        lk__rows_gather(net->output, &i, 1, net->dim, scratch);
         lk__dot_rows(gap, scratch, 1, net->dim, &product);
         probability[i] =
             (double)product + (views * 0.75 - (views - 1)) * log(fmax((double)w->file.vocabulary.met[i], 1));

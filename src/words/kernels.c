@@ -16,48 +16,30 @@
 #define HOGWILD
 #endif
 
-LK__CLONES HOGWILD static void rows_gather(const float *restrict table, const lk__pieces *pieces,
-                                           const uint32_t *words, size_t count, size_t dim,
-                                           float *restrict out) {
+LK__CLONES HOGWILD static void rows_gather(const float *restrict table, const uint32_t *words, size_t count,
+                                           size_t dim, float *restrict out) {
     for (size_t i = 0; i < count; i++, out += dim) {
-        const uint32_t *row = pieces->rows + pieces->first[words[i]];
-        size_t n = pieces->first[words[i] + 1] - pieces->first[words[i]];
-        const float *from = table + row[0] * dim;
+        const float *from = table + words[i] * dim;
         for (size_t d = 0; d < dim; d++) out[d] = from[d];
-        if (n == 1) continue;
-        for (size_t r = 1; r < n; r++) {
-            from = table + row[r] * dim;
-            for (size_t d = 0; d < dim; d++) out[d] += from[d];
-        }
-        float share = 1 / (float)n;
-        for (size_t d = 0; d < dim; d++) out[d] *= share;
     }
 }
 
-void lk__rows_gather(const float *restrict table, const lk__pieces *pieces, const uint32_t *words,
-                     size_t count, size_t dim, float *restrict out) {
-    rows_gather(table, pieces, words, count, dim, out);
+void lk__rows_gather(const float *restrict table, const uint32_t *words, size_t count, size_t dim,
+                     float *restrict out) {
+    rows_gather(table, words, count, dim, out);
 }
 
-/* A word of n rows gives each the gradient by sqrt(n): the n-th part, which is the slope of a mean, would
- * move it too little; the whole, as in fastText, adds up over the words of a batch, which share n-grams, and
- * diverges. */
-LK__CLONES HOGWILD static void rows_scatter(float *restrict table, const lk__pieces *pieces,
-                                            const uint32_t *words, size_t count, size_t dim,
-                                            const float *restrict gradient) {
+LK__CLONES HOGWILD static void rows_scatter(float *restrict table, const uint32_t *words, size_t count,
+                                            size_t dim, const float *restrict gradient) {
     for (size_t i = 0; i < count; i++, gradient += dim) {
-        size_t first = pieces->first[words[i]], last = pieces->first[words[i] + 1];
-        float share = 1 / __builtin_sqrtf((float)(last - first));
-        for (size_t r = first; r < last; r++) {
-            float *to = table + pieces->rows[r] * dim;
-            for (size_t d = 0; d < dim; d++) to[d] += share * gradient[d];
-        }
+        float *to = table + words[i] * dim;
+        for (size_t d = 0; d < dim; d++) to[d] += gradient[d];
     }
 }
 
-void lk__rows_scatter(float *restrict table, const lk__pieces *pieces, const uint32_t *words, size_t count,
-                      size_t dim, const float *restrict gradient) {
-    rows_scatter(table, pieces, words, count, dim, gradient);
+void lk__rows_scatter(float *restrict table, const uint32_t *words, size_t count, size_t dim,
+                      const float *restrict gradient) {
+    rows_scatter(table, words, count, dim, gradient);
 }
 
 LK__CLONES HOGWILD static void shared_add(float *restrict to, const float *restrict from, size_t n) {

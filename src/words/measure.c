@@ -134,10 +134,10 @@ lk_status lk_words_measure(const lk_words *w, const char *path, lk_words_figures
     lk_status status = read_pairs(w, f, path, &p, err);
     fclose(f);
     if (status == LK_OK && !p.lines) status = lk__fail(err, LK_EMPTY, "%s: there is no pair in it", path);
-    if (status == LK_OK) status = spearman(&p, false, &figures.rho, err);
-    if (status == LK_OK) status = spearman(&p, true, &figures.rho_met, err);
+    if (status == LK_OK) status = spearman(&p, true, &figures.rho, err);
+    if (status == LK_OK) status = spearman(&p, false, &figures.rho_all, err);
     figures.pairs = p.lines;
-    figures.covered = p.count;
+    figures.covered = p.count - p.built;
     figures.built = p.built;
     free(p.items);
     if (status == LK_OK) *out = figures;

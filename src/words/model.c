@@ -9,46 +9,61 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Over a word's rows, the mean, added to `out` with norm 1. */
-static void add_unit(const float *table, const uint32_t *rows, size_t count, size_t dim, double *scratch,
-                     double *out) {
+static const double HALF_LETTERS =
+    5; /* chosen on pairs made from WordNet (docs/words.md), as LAMBDA in ngrams.c */
+
+/* x (dim) with norm 1 is added to sum. */
+static void add_unit(const float *x, size_t dim, double *sum) {
     double norm = 0;
-    memset(scratch, 0, dim * sizeof *scratch);
-    for (size_t r = 0; r < count; r++)
-        for (size_t d = 0; d < dim; d++) scratch[d] += (double)table[rows[r] * dim + d];
-    for (size_t d = 0; d < dim; d++) norm += scratch[d] * scratch[d];
-    for (size_t d = 0; norm > 0 && d < dim; d++) out[d] += scratch[d] / sqrt(norm);
+    for (size_t d = 0; d < dim; d++) norm += (double)x[d] * (double)x[d];
+    for (size_t d = 0; norm > 0 && d < dim; d++) sum[d] += (double)x[d] / sqrt(norm);
 }
 
-static bool scale_to_unit(const double *from, size_t dim, float *to) {
+static void scale_to_unit(const double *from, size_t dim, float *to) {
     double norm = 0;
     for (size_t d = 0; d < dim; d++) norm += from[d] * from[d];
     for (size_t d = 0; d < dim; d++) to[d] = norm > 0 ? (float)(from[d] / sqrt(norm)) : 0;
-    return norm > 0;
 }
 
-static bool embed_rows(const lk__words_net *net, const uint32_t *rows, size_t count, double *scratch,
-                       float *out) {
-    double *sum = scratch + net->dim;
-    memset(sum, 0, net->dim * sizeof *sum);
-    add_unit(net->input, rows, count, net->dim, scratch, sum);
-    add_unit(net->output, rows, count, net->dim, scratch, sum);
-    return scale_to_unit(sum, net->dim, out);
+lk_status lk__words_vectors(const lk__words_net *net, float *vectors, lk_error *err) {
+    double *sum = malloc(net->dim * sizeof *sum);
+    if (!sum) return lk__fail_memory(err, net->dim * sizeof *sum, "the words' vectors");
+    for (size_t i = 0; i < net->words; i++) {
+        memset(sum, 0, net->dim * sizeof *sum);
+        add_unit(net->input + i * net->dim, net->dim, sum);
+        add_unit(net->output + i * net->dim, net->dim, sum);
+        scale_to_unit(sum, net->dim, vectors + i * net->dim);
+    }
+    free(sum);
+    return LK_OK;
+}
+
+/* What the text says of a word is believed the more, the more often it was met; the rest of the way its
+ * letters have a say. At five times each has half. */
+static lk_status lean_on_letters(lk_words *w, lk_error *err) {
+    size_t dim = w->file.net.dim;
+    float *letters = malloc(dim * sizeof *letters);
+    double *sum = malloc(dim * sizeof *sum);
+    lk_status status = letters && sum ? LK_OK : lk__fail_memory(err, dim * sizeof *sum, "the words' vectors");
+    for (size_t i = 0; i < w->file.net.words && status == LK_OK; i++) {
+        float *x = w->vectors + i * dim;
+        double met = (double)w->file.vocabulary.met[i], share = met / (met + HALF_LETTERS);
+        if (!lk__ngrams_vector(&w->file.ngrams, w->file.subwords, dim, lk_words_text(w, i), letters))
+            continue;
+        for (size_t d = 0; d < dim; d++) sum[d] = share * (double)x[d] + (1 - share) * (double)letters[d];
+        scale_to_unit(sum, dim, x);
+    }
+    free(letters);
+    free(sum);
+    return status;
 }
 
 static lk_status make_vectors(lk_words *w, lk_error *err) {
-    const lk__words_net *net = &w->file.net;
-    double *scratch = malloc(2 * net->dim * sizeof *scratch);
-    w->vectors = malloc(net->words * net->dim * sizeof *w->vectors);
-    if (!scratch || !w->vectors) {
-        free(scratch);
-        return lk__fail_memory(err, net->words * net->dim * sizeof *w->vectors, "the words' vectors");
-    }
-    for (size_t i = 0; i < net->words; i++)
-        embed_rows(net, net->pieces.rows + net->pieces.first[i],
-                   net->pieces.first[i + 1] - net->pieces.first[i], scratch, w->vectors + i * net->dim);
-    free(scratch);
-    return LK_OK;
+    size_t bytes = w->file.net.words * w->file.net.dim * sizeof *w->vectors;
+    w->vectors = malloc(bytes);
+    if (!w->vectors) return lk__fail_memory(err, bytes, "the words' vectors");
+    lk_status status = lk__words_vectors(&w->file.net, w->vectors, err);
+    return status == LK_OK && w->file.subwords ? lean_on_letters(w, err) : status;
 }
 
 /* A safetensors file begins with the length of its header, whose high bytes are zero; text has no zeros. */
@@ -145,16 +160,14 @@ lk_status lk_words_embed(const lk_words *w, const char *text, float *vector, lk_
         return LK_OK;
     }
     if (!one_word(text, word, &length)) return lk__fail(err, LK_NOT_FOUND, "'%.100s' is not one word", text);
-    uint32_t rows[LK__PIECES_MAX];
-    size_t count = net->output ? lk__ngrams_of(&w->file.ngrams, word, rows) : 0;
-    double *scratch = malloc(2 * net->dim * sizeof *scratch);
-    if (!scratch) return lk__fail_memory(err, net->dim * sizeof *scratch, "a vector");
-    for (size_t r = 0; r < count; r++) rows[r] += (uint32_t)net->words;
-    bool built = count && embed_rows(net, rows, count, scratch, vector);
-    free(scratch);
+    float *letters = malloc(net->dim * sizeof *letters);
+    if (!letters) return lk__fail_memory(err, net->dim * sizeof *letters, "a vector");
+    bool built = lk__ngrams_vector(&w->file.ngrams, w->file.subwords, net->dim, word, letters);
+    if (built) memcpy(vector, letters, net->dim * sizeof *vector);
+    free(letters);
     if (built) return LK_OK;
     return lk__fail(err, LK_NOT_FOUND, "'%.100s' is not among the %zu words of the model%s", word, net->words,
-                    count || w->file.ngrams.buckets ? "" : ", which has no n-grams to put it together from");
+                    w->file.subwords ? "" : ", which has no n-grams to put it together from");
 }
 
 /* ---- closest -------------------------------------------------------------------------------------- */

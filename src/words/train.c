@@ -32,7 +32,7 @@ void lk_words_options_init(lk_words_options *o) {
                             .min_count = 5,
                             .vocabulary = 10000000,
                             .subsample = 1e-4,
-                            .buckets = 0,
+                            .buckets = 50000,
                             .ngram_least = 3,
                             .ngram_most = 6,
                             .epochs = 5,
@@ -107,18 +107,18 @@ typedef struct run {
 static lk_status make_tables(run *r, lk_error *err) {
     lk__words_net *net = &r->file.net;
     const lk_words_options *o = r->o;
-    size_t words = r->file.vocabulary.count, rows = words + o->buckets, dim = (size_t)o->dim;
-    double bytes = 2.0 * (double)rows * (double)dim * sizeof(float);
+    size_t words = r->file.vocabulary.count, dim = (size_t)o->dim;
+    double bytes = (2 * (double)words + (double)o->buckets) * (double)dim * sizeof(float);
     if (bytes > MODEL_LIMIT)
         return lk__fail(
             err, LK_TOO_LARGE,
             "%zu words and %zu rows of n-grams of %d values are %.1f GB, over the %.0f GB of a model; give "
             "a higher least count, fewer buckets or a smaller dim",
             words, o->buckets, o->dim, bytes / 1e9, MODEL_LIMIT / 1e9);
-    *net = (lk__words_net){.words = words, .rows = rows, .dim = dim, .window = o->window};
+    *net = (lk__words_net){.words = words, .dim = dim, .window = o->window};
     r->file.ngrams = (lk__ngrams){o->buckets, o->ngram_least, o->ngram_most};
-    net->input = malloc(rows * dim * sizeof(float));
-    net->output = calloc(rows * dim, sizeof(float));
+    net->input = malloc(words * dim * sizeof(float));
+    net->output = calloc(words * dim, sizeof(float));
     net->position = malloc(2 * (size_t)o->window * dim * sizeof(float));
     if (!net->input || !net->output || !net->position)
         return lk__fail(
@@ -127,10 +127,10 @@ static lk_status make_tables(run *r, lk_error *err) {
             "buckets or a smaller dim",
             words, o->buckets, bytes / 1e9);
     lk__random random = lk__random_stream(o->seed, UINT64_MAX, 0, 0);
-    for (size_t i = 0; i < rows * dim; i++)
+    for (size_t i = 0; i < words * dim; i++)
         net->input[i] = (float)((lk__random_unit(&random) - 0.5) / (double)dim);
     for (size_t i = 0; i < 2 * (size_t)o->window * dim; i++) net->position[i] = 1;
-    return lk__pieces_make(&r->file.vocabulary, &r->file.ngrams, &net->pieces, err);
+    return LK_OK;
 }
 
 static lk_status begin(run *r, lk_error *err) {
@@ -289,6 +289,21 @@ static lk_status learn(run *r, lk_error *err) {
     return LK_OK;
 }
 
+/* After training: what letters tell of words. */
+static lk_status fit_letters(run *r, lk_error *err) {
+    lk__words_file *f = &r->file;
+    size_t words = f->net.words, dim = f->net.dim;
+    if (!f->ngrams.buckets) return LK_OK;
+    float *vectors = malloc(words * dim * sizeof *vectors);
+    f->subwords = malloc(f->ngrams.buckets * dim * sizeof *f->subwords);
+    lk_status status = vectors && f->subwords
+                           ? lk__words_vectors(&f->net, vectors, err)
+                           : lk__fail_memory(err, words * dim * sizeof *vectors, "n-grams");
+    if (status == LK_OK) status = lk__ngrams_fit(&f->ngrams, &f->vocabulary, vectors, dim, f->subwords, err);
+    free(vectors);
+    return status;
+}
+
 static void run_free(run *r) {
     for (int i = 0; r->workers && i < r->threads; i++) lk__worker_free(r->workers[i]);
     free(r->workers);
@@ -323,6 +338,7 @@ lk_status lk_words_train(const lk_words_options *o, lk_error *err) {
     status = o->resume ? go_on(&r, err) : begin(&r, err);
     if (status == LK_OK) status = make_workers(&r, err);
     if (status == LK_OK) status = learn(&r, err);
+    if (status == LK_OK) status = fit_letters(&r, err);
     if (status == LK_OK) status = lk__words_file_write(o->output, &r.file, err);
     if (status == LK_OK) {
         unlink(r.corpus_path);

@@ -103,7 +103,7 @@ static lk_status read_all(reader *r, lk__words_file *f, float **vectors, lk_erro
         }
         status = read_line(r, &f->vocabulary, *vectors + i * dim, dim, err);
     }
-    f->net.words = f->net.rows = count;
+    f->net.words = count;
     f->net.dim = dim;
     return status;
 }

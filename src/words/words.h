@@ -3,12 +3,12 @@
  *   text.c       files as a stream of words and ends of sentences
  *   vocabulary.c different words, and how often each was met
  *   corpus.c     the text as a file of word numbers, read again and again
- *   pieces.c     a word's rows: its own, and those of its n-grams
  *   kernels.c    the loops over rows
  *   objective.c  what pulls and pushes, and how hard
  *   noise.c      which wrong words
  *   batch.c      a batch of gaps: forward, backward
  *   train.c      blocks of the text on threads, progress, checkpoints
+ *   ngrams.c     words told by their letters
  *   file.c       the model file
  *   model.c      a model in use: look up, closest words, analogies; fill.c, word2vec.c, measure.c: more of it
  */
@@ -76,35 +76,12 @@ lk_status lk__corpus_make(const lk_words_options *o, const char *path, lk__vocab
 lk_status lk__corpus_open(const char *path, size_t vocabulary, lk__corpus *out, lk_error *err);
 void lk__corpus_close(lk__corpus *corpus);
 
-/* ---- pieces (pieces.c) ---------------------------------------------------------------------------- */
-
-typedef struct lk__ngrams {
-    size_t buckets; /* 0: none */
-    int least, most;
-} lk__ngrams;
-enum {
-    LK__NGRAM_MAX = 12,
-    LK__PIECES_MAX = 1 + LK__NGRAM_MAX * (LK__WORD_BYTES + 3)
-}; /* letters; rows of a word */
-/* Rows of the n-grams of <word>, hashed: 0 .. buckets - 1. rows (LK__PIECES_MAX); their number. */
-size_t lk__ngrams_of(const lk__ngrams *ngrams, const char *word, uint32_t *rows);
-
-/* For each word its rows in a table (words + buckets, dim): its own first. */
-typedef struct lk__pieces {
-    size_t *first; /* (words + 1) into rows */
-    uint32_t *rows;
-} lk__pieces;
-lk_status lk__pieces_make(const lk__vocabulary *v, const lk__ngrams *ngrams, lk__pieces *out, lk_error *err);
-void lk__pieces_free(lk__pieces *pieces);
-
 /* ---- kernels (kernels.c) -------------------------------------------------------------------------- */
 
-/* out (count, dim): the vectors of words, each the mean of its rows. */
-void lk__rows_gather(const float *table, const lk__pieces *pieces, const uint32_t *words, size_t count,
-                     size_t dim, float *out);
-/* To each row of each word its gradient (count, dim) is added. */
-void lk__rows_scatter(float *table, const lk__pieces *pieces, const uint32_t *words, size_t count, size_t dim,
-                      const float *gradient);
+/* out (count, dim): the words' rows. */
+void lk__rows_gather(const float *table, const uint32_t *words, size_t count, size_t dim, float *out);
+/* To each word's row its gradient (count, dim) is added. */
+void lk__rows_scatter(float *table, const uint32_t *words, size_t count, size_t dim, const float *gradient);
 /* to (n) += from (n), of memory that other threads write too. */
 void lk__shared_add(float *to, const float *from, size_t n);
 void lk__shared_copy(float *to, const float *from, size_t n);
@@ -153,11 +130,10 @@ enum { LK__WINDOW_MAX = 100 };
 /* What is learned. A word has two vectors: what it says of gaps near it (input), and which gaps it fills
  * (output). */
 typedef struct lk__words_net {
-    size_t words, rows, dim; /* rows: words and buckets */
+    size_t words, dim;
     int window;
-    float *input, *output; /* (rows, dim) */
+    float *input, *output; /* (words, dim) */
     float *position;       /* (2 window, dim): left of the gap, nearest first; then right of it */
-    lk__pieces pieces;
 } lk__words_net;
 
 /* Draws a word with weight met^0.75 (Mikolov et al. 2013), by Walker's aliases: one look each. */
@@ -185,6 +161,25 @@ typedef struct lk__worker_sum {
 void lk__worker_block(lk__worker *worker, const uint32_t *ids, size_t count, double learning_rate,
                       lk__random *random, lk__worker_sum *sum);
 
+/* ---- n-grams (ngrams.c) --------------------------------------------------------------------------- */
+
+typedef struct lk__ngrams {
+    size_t buckets; /* 0: none */
+    int least, most;
+} lk__ngrams;
+enum {
+    LK__NGRAM_MAX = 12,
+    LK__PIECES_MAX = LK__NGRAM_MAX * (LK__WORD_BYTES + 3)
+}; /* letters; n-grams of a word */
+/* Rows of the n-grams of <word>, hashed: 0 .. buckets - 1. rows (LK__PIECES_MAX); their number. */
+size_t lk__ngrams_of(const lk__ngrams *ngrams, const char *word, uint32_t *rows);
+/* table (buckets, dim) from the words' vectors (words, dim). */
+lk_status lk__ngrams_fit(const lk__ngrams *ngrams, const lk__vocabulary *v, const float *vectors, size_t dim,
+                         float *table, lk_error *err);
+/* The unit vector of a word by its letters; false, and zeros: there are none (no table too). */
+bool lk__ngrams_vector(const lk__ngrams *ngrams, const float *table, size_t dim, const char *word,
+                       float *out);
+
 /* ---- the model file (file.c) ---------------------------------------------------------------------- */
 
 /* A model, and a checkpoint, which is one with `done` blocks. */
@@ -192,6 +187,7 @@ typedef struct lk__words_file {
     lk__vocabulary vocabulary;
     lk__words_net net;
     lk__ngrams ngrams;
+    float *subwords; /* (buckets, dim) of n-grams; NULL: none */
     double subsample;
     uint64_t total; /* words of the text that are in the vocabulary */
     uint64_t done;  /* blocks */
@@ -208,6 +204,8 @@ struct lk_words {
     lk__words_file file; /* net.output NULL: word2vec's format, vectors only */
     float *vectors;      /* (words, dim), norm 1 */
 };
+/* vectors (words, dim) of a trained net, norm 1: unit(input) + unit(output), scaled. NO_MEMORY. */
+lk_status lk__words_vectors(const lk__words_net *net, float *vectors, lk_error *err);
 lk_status lk__word2vec_read(const char *path, lk__words_file *file, float **vectors, lk_error *err);
 /* The k best words, as they are offered one by one; `skip` is left out. */
 typedef struct lk__best {
