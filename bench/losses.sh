@@ -7,7 +7,8 @@
 #   PEOPLE="DIR[@CROP]..."    folders of people; none: people who do not exist are drawn
 #   VALIDATE="DIR[@CROP]..."  people to validate on; none: --holdout 0.1 of PEOPLE, others for each seed
 #   EPOCHS=12 SEEDS="1 2 3" NET=small BATCH_PEOPLE=48 BATCH_PHOTOS=4 OPTIONS="" (more of likeness train, for all)
-#   RUNS="triplet;supcon --temperature 0.07;..."  what is compared: --loss NAME and its options, parted by ';'
+#   RUNS="triplet;supcon --temperature 0.07;..."  what is compared: --loss NAME and its options, parted by ';', which win
+#           over the ones above: "triplet;triplet --photos 8;triplet --average 0.998" shows what each choice brings
 #   QUICK=1: one seed, two epochs, few people: to see that everything runs
 #
 # No loss is tuned here: margins and temperatures are those of the papers, on other data. Nor is it for quoting: a loss may
@@ -43,9 +44,9 @@ one() { # SEED LOSS [OPTION]...
     local seed=$1
     shift
     # shellcheck disable=SC2086
-    "$likeness" train "${people[@]}" -o "$scratch/m.safetensors" --loss "$@" --net "$net" --epochs "$epochs" --seed "$seed" \
+    "$likeness" train "${people[@]}" -o "$scratch/m.safetensors" --net "$net" --epochs "$epochs" --seed "$seed" \
         --people "$p" --photos "$k" "${validate[@]}" --validate-minutes 1000 --checkpoint-minutes 1000 \
-        --log "$scratch/log" ${OPTIONS:-} 2>"$scratch/said" || { cat "$scratch/said" >&2; return 1; }
+        --log "$scratch/log" ${OPTIONS:-} --loss "$@" 2>"$scratch/said" || { cat "$scratch/said" >&2; return 1; }
     awk -F, 'END { print $11, $3, $2 }' "$scratch/log"
 }
 
