@@ -1,10 +1,13 @@
-/* guard.c: who may ask. Three doors, each for itself:
+/* guard.c: who may ask. Three doors, each for itself.
  *
- *   host     the Host header must name this server: a page of another site whose name was pointed at
- * 127.0.0.1 (DNS rebinding) asks with its own name origin   what changes something or costs must not come
- * from another site's page (cross-site request forgery): Origin and Sec-Fetch-Site are the browser's word for
- * it, and a header of our own, X-Likeness, cannot be set by another site without asking first, which is never
- * granted token    where there is a token file: a role; no cookies, so a browser adds nothing by itself */
+ * Host: the header must name this server. A page of another site whose name was pointed at 127.0.0.1 (DNS
+ * rebinding) asks with its own name.
+ *
+ * Origin: what changes something or costs must not come from another site's page (cross-site request
+ * forgery). Origin and Sec-Fetch-Site are the browser's word for it, and a header of our own, X-Likeness,
+ * cannot be set by another site without asking first, which is never granted.
+ *
+ * Token: from when there is a token file, a role. No cookies, so a browser adds nothing by itself. */
 #include "server.h"
 
 #include "token.h"
@@ -17,7 +20,7 @@
 struct serve_guard {
     const serve_options *options;
     bool loopback;
-    serve_tokens *tokens; /* NULL: none are asked for */
+    serve_tokens *tokens; /* NULL: none are ever asked for */
 };
 
 lk_status serve_guard_new(const serve_options *options, bool loopback, serve_guard **out, lk_error *err) {
@@ -25,9 +28,8 @@ lk_status serve_guard_new(const serve_options *options, bool loopback, serve_gua
     if (!g) return serve_fail(err, LK_NO_MEMORY, "no memory for the guard");
     g->options = options;
     g->loopback = loopback;
-    lk_status status = serve_tokens_open(options->tokens, &g->tokens, err);
-    if (status == LK_NOT_FOUND) status = LK_OK;
-    if (status == LK_OK && !loopback && !g->tokens)
+    lk_status status = options->tokens ? serve_tokens_open(options->tokens, &g->tokens, err) : LK_OK;
+    if (status == LK_OK && !loopback && !(g->tokens && serve_tokens_needed(g->tokens)))
         status = serve_fail(err, LK_INVALID,
                             "to listen on %s, which others can reach, tokens are needed: make the first with "
                             "'likeness serve token add %.200s NAME --role admin'",
@@ -124,8 +126,9 @@ bool serve_guard_admits(serve_guard *g, serve_request *r) {
                              "the request comes from another site's page, or lacks the header X-Likeness: 1");
         return false;
     }
-    r->role = g->tokens ? SERVE_NOBODY : SERVE_ADMIN;
-    if (g->tokens && bearer) r->role = serve_tokens_role(g->tokens, bearer, r->who);
+    bool needed = g->tokens && serve_tokens_needed(g->tokens);
+    r->role = needed ? SERVE_NOBODY : SERVE_ADMIN;
+    if (needed && bearer) r->role = serve_tokens_role(g->tokens, bearer, r->who);
     if ((r->route->flags & SERVE_OPEN) || r->role >= r->route->role) return true;
     if (r->role == SERVE_NOBODY) {
         serve_answer_problem(r, 401, "a token is needed",

@@ -225,11 +225,11 @@ struct serve_tokens {
     serve_token *items;
     size_t count;
     struct stat seen;
+    bool needed;
 };
 
 lk_status serve_tokens_open(const char *path, serve_tokens **out, lk_error *err) {
     *out = NULL;
-    if (!path) return LK_NOT_FOUND;
     if (sodium_init() < 0) return serve_fail(err, LK_INTERNAL, "there are no random numbers");
     serve_tokens *t = calloc(1, sizeof *t);
     if (!t || !(t->path = strdup(path))) {
@@ -238,7 +238,8 @@ lk_status serve_tokens_open(const char *path, serve_tokens **out, lk_error *err)
     }
     pthread_mutex_init(&t->lock, NULL);
     lk_status status = read_file(path, &t->items, &t->count, &t->seen, err);
-    if (status != LK_OK) {
+    t->needed = status == LK_OK;
+    if (status != LK_OK && status != LK_NOT_FOUND) {
         serve_tokens_free(t);
         return status;
     }
@@ -258,14 +259,24 @@ void serve_tokens_free(serve_tokens *t) {
 static void follow(serve_tokens *t) {
     struct stat st = {0};
     const struct stat *s = &t->seen;
-    if (stat(t->path, &st) == 0 && st.st_ino == s->st_ino && st.st_size == s->st_size &&
-        st.st_ctim.tv_sec == s->st_ctim.tv_sec && st.st_ctim.tv_nsec == s->st_ctim.tv_nsec)
+    if (stat(t->path, &st) != 0 && errno == ENOENT && !t->needed) return;
+    t->needed = true;
+    if (st.st_ino == s->st_ino && st.st_size == s->st_size && st.st_ctim.tv_sec == s->st_ctim.tv_sec &&
+        st.st_ctim.tv_nsec == s->st_ctim.tv_nsec)
         return;
     free(t->items);
     t->items = NULL;
     t->count = 0;
     t->seen = (struct stat){0};
     if (read_file(t->path, &t->items, &t->count, &st, NULL) == LK_OK) t->seen = st;
+}
+
+bool serve_tokens_needed(serve_tokens *t) {
+    pthread_mutex_lock(&t->lock);
+    follow(t);
+    bool needed = t->needed;
+    pthread_mutex_unlock(&t->lock);
+    return needed;
 }
 
 serve_role serve_tokens_role(serve_tokens *t, const char *text, char who[SERVE_NAME_BYTES]) {

@@ -29,7 +29,11 @@ python3 "$LK_SOURCE/tests/serve/hostile.py" || fail "hostile.py"
 stop
 [ "$(wc -l <log)" -le 5 ] || fail "--quiet is not"
 
-# Tokens: asked for everywhere once there is one; roles; gone as soon as they are removed.
+# Tokens: asked for everywhere once there is one, be it made while the server runs; roles; gone as soon as they are removed.
+start g.gallery
+ask() { curl -s -o body -w '%{http_code}' -m 20 "$@"; }
+is() { [ "$1" = "$2" ] || fail "$3: $1, expected $2: $(head -c 300 body)"; }
+is "$(ask "localhost:$PORT/v1/people")" 200 "no token is needed yet"
 run 0 serve token add g.gallery reader --role read
 reader=$(cat out)
 run 0 serve token add g.gallery boss --role admin
@@ -40,9 +44,6 @@ err_has "has a token already"
 ! grep -qF -e "${boss#lk_}" g.gallery.tokens || fail "a token lies on the disk as it is"
 run 0 serve token list g.gallery
 out_has "^boss *admin"
-start g.gallery
-ask() { curl -s -o body -w '%{http_code}' -m 20 "$@"; }
-is() { [ "$1" = "$2" ] || fail "$3: $1, expected $2: $(head -c 300 body)"; }
 is "$(ask "localhost:$PORT/health")" 200 "health needs no token"
 is "$(ask "localhost:$PORT/v1/people")" 401 "no token"
 is "$(ask "localhost:$PORT/v1/people" -H "Authorization: Bearer lk_wrong")" 401 "a wrong token"
@@ -55,6 +56,9 @@ is "$(ask "localhost:$PORT/v1/people" -H "Authorization: Bearer $reader")" 401 "
 chmod 644 g.gallery.tokens
 is "$(ask "localhost:$PORT/v1/people" -H "Authorization: Bearer $boss")" 401 "a file that others may read lets nobody in"
 chmod 600 g.gallery.tokens
+mv g.gallery.tokens away
+is "$(ask "localhost:$PORT/v1/people")" 401 "a file that was taken away opens no door"
+mv away g.gallery.tokens
 stop
 grep -q ' boss GET /v1/audit 200' log || fail "the log lacks who asked"
 run 2 serve g.gallery --listen 0.0.0.0:0 --detector "$models/detect.safetensors"
