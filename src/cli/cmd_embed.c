@@ -17,7 +17,7 @@ typedef struct embed_options {
     bool all;
     cli_look look;
     cli_compute compute;
-    cli_photo *photos;
+    const char **places; /* photos and folders */
     size_t count;
 } embed_options;
 
@@ -25,7 +25,8 @@ enum { KEY_FORMAT = CLI_KEY_VERB, KEY_ALL };
 
 static const char doc[] = "Print the vector of each PHOTO, of its largest face if it has several: floats "
                           "of L2 norm 1, so that the cosine of two photos is the dot product of their "
-                          "vectors.\vtext: the photo, a tab, the numbers separated by blanks. json: one "
+                          "vectors. Of a DIR, all photos in it, at any depth, by name.\vtext: the photo, a "
+                          "tab, the numbers separated by blanks. json: one "
                           "object a line, photo and vector. npy: "
                           "one float32 array (photos, dim) for numpy.load, row i for the i-th PHOTO; a photo "
                           "that failed or shows no face is a row of NaN, in "
@@ -63,8 +64,8 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
         if (!o->model) {
             o->model = arg;
         } else {
-            o->photos = cli_grow(o->photos, o->count + 1, sizeof *o->photos);
-            o->photos[o->count++].path = arg;
+            o->places = cli_grow(o->places, o->count + 1, sizeof *o->places);
+            o->places[o->count++] = arg;
         }
         return 0;
     case ARGP_KEY_END:
@@ -86,7 +87,7 @@ typedef struct writer {
     int dim;
     bool all;
     const cli_photo *photos;
-    cli_bad bad;
+    cli_bad *bad;
 } writer;
 
 /* NumPy's .npy format 1.0: a magic, the length of a Python dictionary padded with blanks to 64 bytes, the
@@ -137,7 +138,7 @@ static lk_status on_faces(void *context, size_t photo, const cli_faces *faces, l
     const char *path = w->photos[photo].path;
     size_t count = faces ? faces->count : 0;
     (void)err; /* a full disk is seen when the file is closed */
-    if (faces && count == 0) cli_bad_say(&w->bad, CLI_NO_FACE, path, "no face found");
+    if (faces && count == 0) cli_bad_say(w->bad, CLI_NO_FACE, path, "no face found");
     if (faces && faces->found > 1 && !w->all)
         cli_say("%s: %zu faces; the largest is taken (--all: every one)", path, faces->found);
     if (w->format == FORMAT_NPY) npy_row(w, count ? faces->vectors : NULL);
@@ -155,48 +156,68 @@ static lk_status on_faces(void *context, size_t photo, const cli_faces *faces, l
     return LK_OK;
 }
 
-static int embed_all(const embed_options *o, const lk_model *model, cli_output *output) {
-    writer w = {output->file, o->format, lk_model_dim(model), o->all, o->photos, {0}};
+static int embed_all(const embed_options *o, size_t count, const lk_model *model, cli_output *output,
+                     writer *w) {
     cli_embedding embedding = {.model = model,
                                .compute = &o->compute,
                                .look = &o->look,
                                .pick = o->all ? CLI_PICK_ALL : CLI_PICK_LARGEST,
-                               .photos = o->photos,
-                               .count = o->count,
+                               .photos = w->photos,
+                               .count = count,
                                .fn = on_faces,
-                               .context = &w,
-                               .bad = &w.bad};
+                               .context = w,
+                               .bad = w->bad};
     lk_error err;
-    if (w.format == FORMAT_NPY) npy_header(&w, o->count);
+    if (w->format == FORMAT_NPY) npy_header(w, count);
     lk_status status = cli_embed(&embedding, &err);
     int code = status == LK_OK ? CLI_OK : cli_fail(&err);
     int written = cli_output_close(output, status == LK_OK);
-    if (code == CLI_OK) code = written;
-    if (code == CLI_OK && w.bad.count) code = CLI_INPUT;
-    cli_bad_finish(&w.bad, w.bad.count > 1);
-    return code;
+    return code == CLI_OK ? written : code;
 }
 
-static int embed(embed_options *o) {
-    for (size_t i = 0; i < o->count; i++) o->photos[i].crop = o->crop;
+static int embed_files(const embed_options *o, const cli_files *files, cli_bad *bad) {
     lk_model *model = NULL;
     lk_error err;
     if (lk_model_open(o->model, &model, &err) != LK_OK) return cli_fail(&err);
+    cli_photo *photos = cli_alloc(files->count, sizeof *photos);
+    for (size_t i = 0; i < files->count; i++)
+        photos[i] = (cli_photo){.path = files->items[i].path, .crop = o->crop};
     cli_output output;
     int code = cli_output_open(&output, o->output);
     if (code == CLI_OK && o->format == FORMAT_NPY && isatty(fileno(output.file))) {
         cli_say("an .npy file is not for a terminal: give -o FILE or redirect");
         code = CLI_USAGE;
     }
-    if (code == CLI_OK) code = embed_all(o, model, &output);
+    if (code == CLI_OK) {
+        writer w = {output.file, o->format, lk_model_dim(model), o->all, photos, bad};
+        code = embed_all(o, files->count, model, &output, &w);
+    }
+    free(photos);
     lk_model_free(model);
     return code;
 }
 
+static int embed(const embed_options *o) {
+    cli_files files = {0};
+    cli_bad bad = {0};
+    int code = CLI_INPUT;
+    for (size_t i = 0; i < o->count; i++) {
+        size_t before = files.count + bad.count;
+        cli_files_add(&files, o->places[i], false, &bad);
+        if (files.count + bad.count == before)
+            cli_bad_say(&bad, CLI_UNREADABLE, o->places[i], "there are no photos in this folder");
+    }
+    if (files.count) code = embed_files(o, &files, &bad);
+    if (code == CLI_OK && bad.count) code = CLI_INPUT;
+    cli_bad_finish(&bad, bad.count > 1);
+    cli_files_free(&files);
+    return code;
+}
+
 int cmd_embed(int argc, char **argv) {
-    static const struct argp argp = {option_list, parse, "MODEL PHOTO...", doc, NULL, help, NULL};
+    static const struct argp argp = {option_list, parse, "MODEL PHOTO|DIR...", doc, NULL, help, NULL};
     embed_options o = {.look = CLI_LOOK_DEFAULT};
     int code = argp_parse(&argp, argc, argv, 0, NULL, &o) == 0 ? embed(&o) : CLI_USAGE;
-    free(o.photos);
+    free(o.places);
     return code;
 }

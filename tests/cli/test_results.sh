@@ -22,6 +22,13 @@ head -c 128 v.npy | grep -aq "{'descr': '<f4', 'fortran_order': False, 'shape': 
 run 0 embed model.safetensors $a $b $c -o v.txt
 [ "$(wc -l <v.txt)" -eq 3 ] || fail 'v.txt has not 3 lines'
 [ -z "$(find . -name '*.tmp.*')" ] || fail 'a temporary file was left'
+run 0 embed model.safetensors $c people/person_01 --threads 1 # a folder is its photos, by name
+cut -f1 out >names
+printf '%s\n' $c people/person_01/*.jpg | cmp -s - names || fail "the names are not those: $(cat names)"
+grep -qxF "$(sed -n 1p v.txt)" out || fail 'in a folder a photo has another vector'
+mkdir nothing
+run 3 embed model.safetensors nothing
+err_has 'there are no photos in this folder'
 
 # verify: a photo with itself has cosine 1, and no photo reaches a threshold above its cosine.
 run 0 verify model.safetensors $a $a --threshold 0.999
