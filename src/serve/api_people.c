@@ -2,6 +2,8 @@
  * transaction is the gallery's and not a caller's, and are on disk when the answer says so. */
 #include "server.h"
 
+#include "likeness/curate.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -122,58 +124,16 @@ void serve_api_rename(serve_request *r) {
     json_decref(body);
 }
 
-typedef struct photo_list {
-    int64_t *ids;
-    size_t count, capacity;
-    bool failed;
-} photo_list;
-
-static int on_photo_id(void *context, const lk_gallery_photo *photo) {
-    photo_list *l = context;
-    if (l->count == l->capacity) {
-        size_t capacity = l->capacity ? 2 * l->capacity : 64;
-        int64_t *ids = realloc(l->ids, capacity * sizeof *ids);
-        l->failed = !ids;
-        if (!ids) return 1;
-        l->ids = ids;
-        l->capacity = capacity;
-    }
-    l->ids[l->count++] = photo->id;
-    return 0;
-}
-
-/* All photos of one person to another, or none. */
-static lk_status merge(lk_gallery *gallery, const char *from, const char *into, size_t *moved,
-                       lk_error *err) {
-    photo_list l = {0}, there = {0};
-    lk_status status = lk_gallery_begin(gallery, err);
-    if (status != LK_OK) return status;
-    status = lk_gallery_each_photo(gallery, into, on_photo_id, &there, err);
-    if (status == LK_OK) status = lk_gallery_each_photo(gallery, from, on_photo_id, &l, err);
-    if (status == LK_OK && (l.failed || there.failed))
-        status = serve_fail(err, LK_NO_MEMORY, "no memory for a list of photos");
-    if (status == LK_OK && (!l.count || !there.count))
-        status = serve_fail(err, LK_NOT_FOUND, "one of the two is not in the gallery");
-    for (size_t i = 0; i < l.count && status == LK_OK; i++)
-        status = lk_gallery_move_photo(gallery, l.ids[i], into, NULL, err);
-    if (status == LK_OK) status = lk_gallery_commit(gallery, err);
-    if (status != LK_OK) lk_gallery_rollback(gallery);
-    *moved = l.count;
-    free(l.ids);
-    free(there.ids);
-    return status;
-}
-
 void serve_api_merge(serve_request *r) {
     json_t *body;
     lk_error err;
     size_t moved = 0;
-    const char *into = body_text(r, "into", &body);
-    if (into && strcmp(into, r->args[0]) == 0) {
+    const char *into = body_text(r, "into", &body), *from = r->args[0];
+    if (into && strcmp(into, from) == 0) {
         serve_answer_problem(r, 400, lk_status_text(LK_INVALID), "a person cannot be merged with themselves");
     } else if (into) {
         serve_change_begin(r->server, r->who);
-        lk_status status = merge(r->server->options->gallery, r->args[0], into, &moved, &err);
+        lk_status status = lk_gallery_merge_people(r->server->options->gallery, into, &from, 1, &moved, &err);
         serve_change_end(r->server);
         answer_change(r, status, &err,
                       json_pack("{s:o, s:I}", "person", serve_json_text(into), "moved", (json_int_t)moved));
