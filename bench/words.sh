@@ -5,6 +5,7 @@
 # seed the same. Peers: gensim (Debian's python3-gensim); and word2vec.c, where its program is named or its source
 # lies in build/peers/word2vec.c.
 #   make bench-words [QUICK=1] [EPOCHS=5] [SEEDS="1 2 3"] [SETTINGS="sg:2 sg:5 sg:10 cbow:5"] [WORD2VEC=program]
+#   TEXT=file        another text in place of the dictionary and the Bible; its letters are lowered, all else is blank
 #   PAIRS=folder     wordsim353.tsv, simlex999.tsv, rareword.tsv: none comes with likeness (default ../shared/words)
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -13,6 +14,7 @@ epochs=${EPOCHS:-${QUICK:+1}} epochs=${epochs:-5}
 seeds=${SEEDS:-${QUICK:+1}} seeds=${seeds:-1 2 3}
 settings=${SETTINGS:-${QUICK:+sg:5}} settings=${settings:-sg:2 sg:5 sg:10 cbow:5}
 pairs=${PAIRS:-../shared/words}
+[ -z "${TEXT:-}" ] || [ -r "$TEXT" ] || { echo "$TEXT: cannot be read" >&2; exit 3; }
 scripts/packages.sh bench_words >&2
 work=build/words
 mkdir -p $work build/peers
@@ -23,7 +25,7 @@ fi
 [ -n "${WORD2VEC:-}" ] || echo "word2vec.c is not there (build/peers/word2vec.c): gensim alone" >&2
 
 # Plain letters, so that all sides see the same words; an empty line between paragraphs, none within.
-scripts/words_corpus.sh | LC_ALL=C tr 'A-Z' 'a-z' | LC_ALL=C sed -e 's/[^a-z]/ /g' -e 's/  */ /g' -e 's/^ //' >$work/text.txt
+{ [ -n "${TEXT:-}" ] && cat "$TEXT" || scripts/words_corpus.sh; } | LC_ALL=C tr 'A-Z' 'a-z' | LC_ALL=C sed -e 's/[^a-z]/ /g' -e 's/  */ /g' -e 's/^ //' >$work/text.txt
 tr '\n' ' ' <$work/text.txt >$work/line.txt # one line suits the peers better: their gaps may then reach over paragraphs
 words=$(wc -w <$work/text.txt)
 [ -r "$pairs/simlex999.tsv" ] || { echo "no pairs in $pairs: figures of quality are left out" >&2; pairs=; }
