@@ -9,7 +9,7 @@
 
 #include <math.h>
 
-/* The most accurate threshold on training's validation people, as before there were calibrations. */
+/* The model's own: the most accurate on training's validation people, or its maker's. */
 static int uncalibrated(double own, const char *path, const cli_wish *wish, const char *option,
                         cli_rule *out) {
     if (isfinite(out->threshold)) return CLI_OK;
@@ -23,10 +23,10 @@ static int uncalibrated(double own, const char *path, const cli_wish *wish, cons
         cli_say("%s: the model has no threshold (it is not trained): give --threshold", path);
         return CLI_USAGE;
     }
-    cli_say(
-        "%s: the model is not calibrated (likeness calibrate): its threshold %.3f was the most accurate in "
-        "training, and how often it is wrong is not known",
-        path, own);
+    cli_say("%s: the model is not calibrated (likeness calibrate): its own threshold %.3f is taken, and how "
+            "often "
+            "that is wrong is not known",
+            path, own);
     out->threshold = own;
     return CLI_OK;
 }
