@@ -16,7 +16,10 @@
 
 #include <stdlib.h>
 
-enum { P = 36, TILE = 4, PATCH = 6, LANES = LK__LANES };
+enum { P = 36, TILE = 4, PATCH = 6 };
+
+#define F32 LK_PRECISION_F32
+#define BF16 LK_PRECISION_BF16
 
 #define A1 0.625f
 #define B1 1.5f
@@ -27,11 +30,14 @@ enum { P = 36, TILE = 4, PATCH = 6, LANES = LK__LANES };
 #define NA (1 / (2 * AA * (AA - BB)))
 #define NB (1 / (2 * BB * (BB - AA)))
 
+typedef struct transforms transforms;
+
 typedef struct winograd {
     lk__op op;
     dnnl_stream_t *streams;
     lk__param *weight, *bias;
-    int c, k; /* channels in, out */
+    int c, k, lanes; /* channels in, out, in a block */
+    const transforms *transforms;
     int h, w, oh, ow, pad;
     int chunk;                                       /* tiles in one product */
     lk__kernel forward, data, weights, weights_more; /* the last adds to what is there */
@@ -42,7 +48,7 @@ typedef struct winograd {
  * none. */
 typedef struct plane {
     int h, w, pad, rows, columns; /* rows and columns of tiles */
-    size_t blocks;
+    size_t blocks, lanes;         /* of channels; in each */
     lk_precision type;
 } plane;
 
@@ -53,82 +59,48 @@ typedef struct source {
     bool patches; /* 6x6, for V; else 4x4, for Z */
 } source;
 
-/* ---- transforms of 16 channels at a time ------------------------------------------------------- */
-
-/* Along one axis; values of d lie ds apart, those of o os apart. B^T: 6 to 6. */
-LK__INLINE void input_1d(const lk__v16 *d, int ds, lk__v16 *o, int os) {
-    lk__v16 d1 = d[ds], d2 = d[2 * ds], d3 = d[3 * ds], d4 = d[4 * ds];
-    lk__v16 p = d4 - BB * d2, q = A1 * (d3 - BB * d1), r = d4 - AA * d2, s = B1 * (d3 - AA * d1);
-    o[0] = AA * BB * d[0] - (AA + BB) * d2 + d4;
-    o[os] = p + q;
-    o[2 * os] = p - q;
-    o[3 * os] = r + s;
-    o[4 * os] = r - s;
-    o[5 * os] = AA * BB * d1 - (AA + BB) * d3 + d[5 * ds];
-}
-
-/* A^T: 6 to 4. */
-LK__INLINE void output_1d(const lk__v16 *m, int ms, lk__v16 *o, int os) {
-    lk__v16 p = m[ms] + m[2 * ms], q = m[ms] - m[2 * ms], r = m[3 * ms] + m[4 * ms],
-            s = m[3 * ms] - m[4 * ms];
-    o[0] = m[0] + p + r;
-    o[os] = A1 * q + B1 * s;
-    o[2 * os] = AA * p + BB * r;
-    o[3 * os] = AA * A1 * q + BB * B1 * s + m[5 * ms];
-}
-
-/* A: 4 to 6. */
-LK__INLINE void gradient_1d(const lk__v16 *d, int ds, lk__v16 *o, int os) {
-    lk__v16 d0 = d[0], d1 = d[ds], d2 = d[2 * ds], d3 = d[3 * ds];
-    lk__v16 p = d0 + AA * d2, q = A1 * (d1 + AA * d3), r = d0 + BB * d2, s = B1 * (d1 + BB * d3);
-    o[0] = d0;
-    o[os] = p + q;
-    o[2 * os] = p - q;
-    o[3 * os] = r + s;
-    o[4 * os] = r - s;
-    o[5 * os] = d3;
-}
-
-/* G: 3 to 6. */
-LK__INLINE void weight_1d(const lk__v16 *w, int ws, lk__v16 *o, int os) {
-    lk__v16 w0 = w[0], w1 = w[ws], w2 = w[2 * ws];
-    lk__v16 p = NA * (w0 + AA * w2), q = NA * A1 * w1, r = NB * (w0 + BB * w2), s = NB * B1 * w1;
-    o[0] = N0 * w0;
-    o[os] = p + q;
-    o[2 * os] = p - q;
-    o[3 * os] = r + s;
-    o[4 * os] = r - s;
-    o[5 * os] = w2;
-}
-
-/* G^T: 6 to 3. */
-LK__INLINE void weight_back_1d(const lk__v16 *u, int us, lk__v16 *o, int os) {
-    lk__v16 p = NA * (u[us] + u[2 * us]), q = NA * A1 * (u[us] - u[2 * us]), r = NB * (u[3 * us] + u[4 * us]),
-            s = NB * B1 * (u[3 * us] - u[4 * us]);
-    o[0] = N0 * u[0] + p + r;
-    o[os] = q + s;
-    o[2 * os] = AA * p + BB * r + u[5 * us];
-}
-
-/* ---- tiles ------------------------------------------------------------------------------------- */
-
+/* Values of a plane stand in a frame for this: as wide as its tiles, (rows, columns, lanes). */
 static int frame_width(const plane *p) {
     return p->columns * TILE + PATCH - TILE;
 }
 
 static size_t frame_count(const plane *p) {
-    return (size_t)((p->rows * TILE + PATCH - TILE) * frame_width(p) * LANES);
+    return (size_t)((p->rows * TILE + PATCH - TILE) * frame_width(p)) * p->lanes;
 }
+
+/* By type, where there are several. */
+struct transforms {
+    /* Tiles [first, last) of a frame to `to` (36, chunk, channels) from value `at` on, each `apart` further.
+     */
+    void (*read[2])(const plane *p, bool patches, const float *frame, size_t first, size_t last, void *to,
+                    size_t at, size_t apart, size_t stride);
+    /* m (36, chunk, channels) to tiles [first, first + count) of y. */
+    void (*write[2])(const plane *p, const float *m, const float *bias, const lk__norm *norm, size_t first,
+                     size_t count, size_t chunk, void *y);
+    void (*read_weights[2])(const float *w, size_t stride, bool turned, size_t rows, size_t row, size_t to,
+                            void *u);
+    void (*write_weights)(const float *du, size_t rows, size_t row, size_t to, float *dw);
+    void (*add_frame)(const plane *p, const float *frame, float *db);
+};
+
+#define LANES 16
+#include "nn/winograd_lanes.h"
+#undef LANES
+#define LANES 8
+#include "nn/winograd_lanes.h"
+#undef LANES
+
+/* ---- tiles ------------------------------------------------------------------------------------- */
 
 /* Rows of tiles [first, last) of one run into a frame of zeros, in f32: no tile needs to look for a border,
  * and what several patches share is converted once. */
 static void frame_fill(const plane *p, const source *s, size_t run, int first, int last, float *frame) {
-    size_t count = (size_t)(p->w * LANES), bytes = count * lk__type_bytes(p->type);
+    size_t count = (size_t)p->w * p->lanes, bytes = count * lk__type_bytes(p->type);
     const lk__lanes *lanes = lk__lanes_of(s->norm, run);
     int pad = s->patches ? p->pad : 0, low = first * TILE - pad, high = last * TILE - pad + PATCH - TILE;
     for (int i = low < 0 ? 0 : low; i < high && i < p->h; i++) {
         size_t at = (run * (size_t)p->h + (size_t)i) * bytes;
-        float *to = frame + ((i + pad) * frame_width(p) + pad) * LANES;
+        float *to = frame + (size_t)((i + pad) * frame_width(p) + pad) * p->lanes;
         if (s->dy && s->norm)
             lk__lanes_gradient(lanes, count, s->x + at, s->dy + at, p->type, to, LK_PRECISION_F32);
         else
@@ -136,94 +108,11 @@ static void frame_fill(const plane *p, const source *s, size_t run, int first, i
     }
 }
 
-/* One tile to the 36 places of to, `stride` values apart. */
-LK__INLINE void tile_in(const float *frame, int width, bool patches, void *to, lk_precision type, size_t at,
-                        size_t stride) {
-    lk__v16 d[PATCH][PATCH], t[PATCH][PATCH];
-    int n = patches ? PATCH : TILE;
-    for (int i = 0; i < n; i++)
-        for (int j = 0; j < n; j++) d[i][j] = *(const lk__v16 *)(frame + (i * width + j) * LANES);
-    for (int c = 0; c < n; c++)
-        if (patches)
-            input_1d(&d[0][c], PATCH, &t[0][c], PATCH);
-        else
-            gradient_1d(&d[0][c], PATCH, &t[0][c], PATCH);
-    for (int r = 0; r < PATCH; r++)
-        if (patches)
-            input_1d(t[r], 1, d[r], 1);
-        else
-            gradient_1d(t[r], 1, d[r], 1);
-    for (int e = 0; e < P; e++)
-        lk__store16(&d[e / PATCH][e % PATCH], to, type, at + (size_t)e * stride, LANES);
-}
-
-/* Tiles [first, last) of one run, one after the other, `apart` values from each to the next. */
-LK__INLINE void tiles_in(const plane *p, bool patches, const float *frame, size_t first, size_t last,
-                         void *to, lk_precision type, size_t at, size_t apart, size_t stride) {
-    for (size_t t = first; t < last; t++, at += apart) {
-        int i = (int)t / p->columns * TILE, j = (int)t % p->columns * TILE;
-        tile_in(frame + (i * frame_width(p) + j) * LANES, frame_width(p), patches, to, type, at, stride);
-    }
-}
-
-/* m (36, chunk, channels) to tiles of y; lanes: rectified and normalised, NULL: as they are. */
-LK__INLINE void tile_out(const plane *p, lk_precision type, const float *m, size_t stride, const float *bias,
-                         const lk__lanes *lanes, int row, int column, void *to) {
-    lk__v16 d[PATCH][PATCH], t[TILE][PATCH], o[TILE][TILE], add = {0};
-    if (bias) add = *(const lk__v16 *)bias;
-    for (int e = 0; e < P; e++) d[e / PATCH][e % PATCH] = *(const lk__v16 *)(m + (size_t)e * stride);
-    for (int c = 0; c < PATCH; c++) output_1d(&d[0][c], PATCH, &t[0][c], PATCH);
-    for (int r = 0; r < TILE; r++) output_1d(t[r], 1, o[r], 1);
-    for (int r = 0; r < TILE; r++)
-        for (int c = 0; c < TILE; c++) {
-            if (row + r >= p->h || column + c >= p->w) continue;
-            lk__v16 v = o[r][c] + add;
-            if (lanes) {
-                v = v * lanes->scale + lanes->shift;
-                lk__v16 low = v * lanes->slope;
-                v = LK__PICK(v > 0, v, low);
-            }
-            lk__store16(&v, to, type, (size_t)(((row + r) * p->w + column + c) * LANES), LANES);
-        }
-}
-
-LK__INLINE void tiles_out(const plane *p, lk_precision type, const float *m, const float *bias,
-                          const lk__norm *norm, size_t first, size_t count, size_t chunk, void *y) {
-    size_t tiles = (size_t)(p->rows * p->columns), channels = p->blocks * LANES;
-    size_t run = (size_t)(p->h * p->w * LANES) * lk__type_bytes(type), stride = chunk * channels;
-    for (size_t n = 0; n < count; n++) {
-        size_t image = (first + n) / tiles, tile = (first + n) % tiles;
-        for (size_t b = 0; b < p->blocks; b++)
-            tile_out(p, type, m + n * channels + b * LANES, stride, bias ? bias + b * LANES : NULL,
-                     norm ? lk__lanes_of(norm, b) : NULL, (int)tile / p->columns * TILE,
-                     (int)tile % p->columns * TILE, (char *)y + (image * p->blocks + b) * run);
-    }
-}
-
-#define F32 LK_PRECISION_F32
-#define BF16 LK_PRECISION_BF16
-
-LK__CLONES static void tiles_in_f32(const plane *p, bool patches, const float *frame, size_t first,
-                                    size_t last, void *to, size_t at, size_t apart, size_t stride) {
-    if (patches)
-        tiles_in(p, true, frame, first, last, to, F32, at, apart, stride);
-    else
-        tiles_in(p, false, frame, first, last, to, F32, at, apart, stride);
-}
-
-LK__BF16 static void tiles_in_bf16(const plane *p, bool patches, const float *frame, size_t first,
-                                   size_t last, void *to, size_t at, size_t apart, size_t stride) {
-    if (patches)
-        tiles_in(p, true, frame, first, last, to, BF16, at, apart, stride);
-    else
-        tiles_in(p, false, frame, first, last, to, BF16, at, apart, stride);
-}
-
 /* Tiles [first, first + count) of what is read, to `to` (36, chunk, channels); those from count to chunk are
  * zero. */
-static void read_tiles(const plane *p, const source *s, size_t first, size_t count, size_t chunk,
-                       float *frame, void *to) {
-    size_t tiles = (size_t)(p->rows * p->columns), channels = p->blocks * LANES, stride = chunk * channels;
+static void read_tiles(const transforms *by, const plane *p, const source *s, size_t first, size_t count,
+                       size_t chunk, float *frame, void *to) {
+    size_t tiles = (size_t)(p->rows * p->columns), channels = p->blocks * p->lanes, stride = chunk * channels;
     memset(frame, 0, frame_count(p) * sizeof *frame);
     for (size_t t = 0, more; t < count; t += more) { /* image by image */
         size_t image = (first + t) / tiles, tile = (first + t) % tiles;
@@ -231,8 +120,8 @@ static void read_tiles(const plane *p, const source *s, size_t first, size_t cou
         int top = (int)tile / p->columns, bottom = (int)(tile + more - 1) / p->columns + 1;
         for (size_t b = 0; b < p->blocks; b++) {
             frame_fill(p, s, image * p->blocks + b, top, bottom, frame);
-            (p->type == F32 ? tiles_in_f32 : tiles_in_bf16)(p, s->patches, frame, tile, tile + more, to,
-                                                            t * channels + b * LANES, channels, stride);
+            by->read[p->type](p, s->patches, frame, tile, tile + more, to, t * channels + b * p->lanes,
+                              channels, stride);
         }
     }
     size_t bytes = channels * lk__type_bytes(p->type);
@@ -240,62 +129,13 @@ static void read_tiles(const plane *p, const source *s, size_t first, size_t cou
         memset((char *)to + (e * chunk + count) * bytes, 0, (chunk - count) * bytes);
 }
 
-LK__CLONES static void write_f32(const plane *p, const float *m, const float *bias, const lk__norm *norm,
-                                 size_t first, size_t count, size_t chunk, void *y) {
-    tiles_out(p, F32, m, bias, norm, first, count, chunk, y);
-}
-
-LK__BF16 static void write_bf16(const plane *p, const float *m, const float *bias, const lk__norm *norm,
-                                size_t first, size_t count, size_t chunk, void *y) {
-    tiles_out(p, BF16, m, bias, norm, first, count, chunk, y);
-}
-
 /* ---- weights ----------------------------------------------------------------------------------- */
-
-/* Row `row` of u (36, rows, to): 16 kernels at a time, each `stride` floats after the other. */
-LK__INLINE void row_in(const float *w, size_t stride, bool turned, size_t rows, size_t row, size_t to,
-                       lk_precision type, void *u) {
-    for (size_t j = 0; j < to; j += LANES) {
-        lk__v16 g[3][3], t[PATCH][3], o[PATCH][PATCH];
-        for (int e = 0; e < 9; e++)
-            for (size_t l = 0; l < LANES; l++)
-                g[e / 3][e % 3][l] = w[(j + l) * stride + (size_t)(turned ? 8 - e : e)];
-        for (int c = 0; c < 3; c++) weight_1d(&g[0][c], 3, &t[0][c], 3);
-        for (int r = 0; r < PATCH; r++) weight_1d(t[r], 1, o[r], 1);
-        for (int e = 0; e < P; e++)
-            lk__store16(&o[e / PATCH][e % PATCH], u, type, ((size_t)e * rows + row) * to + j, LANES);
-    }
-}
-
-LK__CLONES static void row_in_f32(const float *w, size_t stride, bool turned, size_t rows, size_t row,
-                                  size_t to, void *u) {
-    row_in(w, stride, turned, rows, row, to, F32, u);
-}
-
-LK__BF16 static void row_in_bf16(const float *w, size_t stride, bool turned, size_t rows, size_t row,
-                                 size_t to, void *u) {
-    row_in(w, stride, turned, rows, row, to, BF16, u);
-}
-
-/* Row c of du (36, c, k) to dw (k, c, 3, 3). */
-LK__CLONES static void row_out(const float *du, size_t rows, size_t row, size_t to, float *dw) {
-    for (size_t j = 0; j < to; j += LANES) {
-        lk__v16 u[PATCH][PATCH], t[3][PATCH], g[3][3];
-        for (int e = 0; e < P; e++)
-            u[e / PATCH][e % PATCH] = *(const lk__v16 *)(du + ((size_t)e * rows + row) * to + j);
-        for (int c = 0; c < PATCH; c++) weight_back_1d(&u[0][c], PATCH, &t[0][c], PATCH);
-        for (int r = 0; r < 3; r++) weight_back_1d(t[r], 1, g[r], 1);
-        for (int e = 0; e < 9; e++)
-            for (size_t l = 0; l < LANES; l++)
-                dw[((j + l) * rows + row) * 9 + (size_t)e] = g[e / 3][e % 3][l];
-    }
-}
 
 static void load_part(void *context, int i, int n) {
     winograd *o = context;
     size_t c = (size_t)o->c, k = (size_t)o->k, first, last;
     void (*in)(const float *, size_t, bool, size_t, size_t, size_t, void *) =
-        o->op.type == F32 ? row_in_f32 : row_in_bf16;
+        o->transforms->read_weights[o->op.type];
     lk__part(c, i, n, &first, &last);
     for (size_t r = first; r < last; r++) in(o->weight->value + r * 9, c * 9, false, c, r, k, o->u);
     lk__part(o->u_turned ? k : 0, i, n, &first, &last);
@@ -312,7 +152,7 @@ static void finish_part(void *context, int i, int n) {
     size_t first, last;
     lk__part((size_t)f->o->c, i, n, &first, &last);
     for (size_t r = first; r < last; r++)
-        row_out(f->du, (size_t)f->o->c, r, (size_t)f->o->k, f->o->weight->grad);
+        f->o->transforms->write_weights(f->du, (size_t)f->o->c, r, (size_t)f->o->k, f->o->weight->grad);
 }
 
 /* ---- the step ---------------------------------------------------------------------------------- */
@@ -321,13 +161,15 @@ static size_t matrix(const winograd *o) { /* values of V, Z or M */
     return (size_t)P * (size_t)o->chunk * (size_t)(o->c > o->k ? o->c : o->k);
 }
 
-static plane plane_of(int h, int w, int pad, int channels, lk_precision type, int oh, int ow) {
+static plane plane_of(const winograd *o, int h, int w, int pad, int channels, lk_precision type, int oh,
+                      int ow) {
     return (plane){.h = h,
                    .w = w,
                    .pad = pad,
                    .rows = (oh + TILE - 1) / TILE,
                    .columns = (ow + TILE - 1) / TILE,
-                   .blocks = (size_t)channels / LANES,
+                   .blocks = (size_t)(channels / o->lanes),
+                   .lanes = (size_t)o->lanes,
                    .type = type};
 }
 
@@ -344,7 +186,7 @@ typedef struct scratch {
 
 static size_t frame_most(const winograd *o) {
     int h = (o->h > o->oh ? o->h : o->oh) + TILE + PATCH, w = (o->w > o->ow ? o->w : o->ow) + TILE + PATCH;
-    return (size_t)(h * w * LANES);
+    return (size_t)(h * w * o->lanes);
 }
 
 static scratch scratch_of(const winograd *o, const lk__job *job) {
@@ -360,29 +202,20 @@ static void convolve(const winograd *o, const lk__kernel *product, const plane *
     size_t tiles = (size_t)(o->op.images * out->rows * out->columns), chunk = (size_t)o->chunk;
     for (size_t t = 0; t < tiles; t += chunk) {
         size_t count = tiles - t < chunk ? tiles - t : chunk;
-        read_tiles(in, from, t, count, chunk, place.frame, place.v);
+        read_tiles(o->transforms, in, from, t, count, chunk, place.frame, place.v);
         lk__kernel_run(product, o->streams[job->worker], job->worker, place.product,
                        (void *[]){place.v, u, place.m});
-        (out->type == F32 ? write_f32 : write_bf16)(out, (const float *)(void *)place.m, bias, norm, t, count,
-                                                    chunk, y);
+        o->transforms->write[out->type](out, (const float *)(void *)place.m, bias, norm, t, count, chunk, y);
     }
 }
 
 static void winograd_forward(lk__op *op, const lk__job *job) {
     winograd *o = (winograd *)op;
-    plane in = plane_of(o->h, o->w, o->pad, o->c, op->type, o->oh, o->ow);
-    plane out = plane_of(o->oh, o->ow, 0, o->k, op->out_type, o->oh, o->ow);
+    plane in = plane_of(o, o->h, o->w, o->pad, o->c, op->type, o->oh, o->ow);
+    plane out = plane_of(o, o->oh, o->ow, 0, o->k, op->out_type, o->oh, o->ow);
     source x = {job->in[0], NULL, job->in_norm[0], true};
     convolve(o, &o->forward, &in, &x, &out, o->u, o->bias ? o->bias->value : NULL, job->out_norm, job->out,
              job);
-}
-
-/* db (16) += the sum over a frame without padding. */
-LK__CLONES static void add_frame(const plane *p, const float *frame, float *db) {
-    lk__v16 s = {0};
-    for (int i = 0; i < p->h; i++)
-        for (int j = 0; j < p->w; j++) s += *(const lk__v16 *)(frame + (i * frame_width(p) + j) * LANES);
-    *(lk__v16 *)db += s;
 }
 
 static void add_bias(const winograd *o, const plane *p, const source *dy, const lk__job *job) {
@@ -391,28 +224,28 @@ static void add_bias(const winograd *o, const plane *p, const source *dy, const 
     if (job->lane_begins) memset(db, 0, (size_t)o->k * sizeof *db);
     for (size_t r = 0; r < (size_t)o->op.images * p->blocks; r++) {
         frame_fill(p, dy, r, 0, p->rows, frame);
-        add_frame(p, frame, db + r % p->blocks * LANES);
+        o->transforms->add_frame(p, frame, db + r % p->blocks * p->lanes);
     }
 }
 
 static void winograd_backward(lk__op *op, const lk__job *job) {
     winograd *o = (winograd *)op;
-    plane x_plane = plane_of(o->h, o->w, o->pad, o->c, op->type, o->oh, o->ow),
-          z_plane = plane_of(o->oh, o->ow, 0, o->k, op->type, o->oh, o->ow);
+    plane x_plane = plane_of(o, o->h, o->w, o->pad, o->c, op->type, o->oh, o->ow),
+          z_plane = plane_of(o, o->oh, o->ow, 0, o->k, op->type, o->oh, o->ow);
     source x = {job->in[0], NULL, job->in_norm[0], true}, z = {job->y, job->dout, job->out_norm, false};
     scratch place = scratch_of(o, job);
     size_t tiles = (size_t)(op->images * x_plane.rows * x_plane.columns), chunk = (size_t)o->chunk;
     for (size_t t = 0; t < tiles; t += chunk) {
         size_t count = tiles - t < chunk ? tiles - t : chunk;
-        read_tiles(&x_plane, &x, t, count, chunk, place.frame, place.v);
-        read_tiles(&z_plane, &z, t, count, chunk, place.frame, place.m);
+        read_tiles(o->transforms, &x_plane, &x, t, count, chunk, place.frame, place.v);
+        read_tiles(o->transforms, &z_plane, &z, t, count, chunk, place.frame, place.m);
         lk__kernel_run(job->lane_begins && t == 0 ? &o->weights : &o->weights_more, o->streams[job->worker],
                        job->worker, place.product, (void *[]){place.v, place.m, job->sum});
     }
     if (o->bias) add_bias(o, &z_plane, &z, job);
     if (!job->din[0]) return;
-    plane dy_plane = plane_of(o->oh, o->ow, 2 - o->pad, o->k, op->type, o->h, o->w),
-          dx_plane = plane_of(o->h, o->w, 0, o->c, op->type, o->h, o->w);
+    plane dy_plane = plane_of(o, o->oh, o->ow, 2 - o->pad, o->k, op->type, o->h, o->w),
+          dx_plane = plane_of(o, o->h, o->w, 0, o->c, op->type, o->h, o->w);
     source dy = {job->y, job->dout, job->out_norm, true};
     convolve(o, &o->data, &dy_plane, &dy, &dx_plane, o->u_turned, NULL, NULL, job->din[0], job);
 }
@@ -462,8 +295,7 @@ static dnnl_status_t product_new(const lk__context *k, lk_precision type, int ro
 
 bool lk__winograd_suits(const lk__context *k, const lk__act *x, const lk__act *y) {
     const lk__layer *l = k->layer;
-    if (l->kind != LK__CONV || l->kernel != 3 || l->stride != 1 || l->pad > 2 || x->block != LANES ||
-        y->block != LANES)
+    if (l->kind != LK__CONV || l->kernel != 3 || l->stride != 1 || l->pad > 2 || x->block < 8 || y->block < 8)
         return false;
     /* Few tiles: reading 36 numbers a kernel, where there were 9, costs more than it saves. */
     int rows = (y->h + TILE - 1) / TILE, columns = (y->w + TILE - 1) / TILE;
@@ -494,6 +326,8 @@ lk_status lk__winograd_new(const lk__context *k, const lk__act *x, const lk__act
                     .bias = lk__weights_find(k->weights, k->index, "bias"),
                     .c = x->c,
                     .k = y->c,
+                    .lanes = x->block,
+                    .transforms = x->block == 16 ? &lanes_16 : &lanes_8,
                     .h = x->h,
                     .w = x->w,
                     .oh = y->h,

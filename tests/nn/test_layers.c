@@ -68,7 +68,7 @@ static void test_conv_winograd(void **state) {
             lk__net *net = net_of(t, true);
             lk__step_cost costs[LK__LAYERS_MAX];
             assert_true(lk__net_costs(net, costs) > 1);
-            if (lk__dnnl_block() == LK__LANES) assert_non_null(strstr(costs[1].what, "winograd"));
+            assert_non_null(strstr(costs[1].what, "winograd"));
             check_forward(t, net, true, 2e-5);
             check_gradients(t, net, 1e-3);
             lk__net_free(net);
