@@ -74,7 +74,7 @@ LK__INLINE void apply_at(const void *x, lk_precision x_type, void *y, lk_precisi
     lk__v16 v = {0};
     lk__load16(x, x_type, i, n, &v);
     lk__v16 z = v * p->scale + p->shift, low = z * p->slope;
-    z = LK__PICK(z > 0, z, low);
+    z = LK__PICK(LK__ABOVE_0(z), z, low);
     lk__store16(&z, y, y_type, i, n);
 }
 
@@ -91,10 +91,10 @@ LK__INLINE void look_back_at(const void *x, const void *dy, lk_precision type, s
     lk__v16 v = {0}, d = {0}, zero = {0};
     lk__load16(x, type, i, n, &v);
     lk__load16(dy, type, i, n, &d);
-    lk__v16 z = v * p->scale + p->shift, low = d * p->slope, dz = LK__PICK(z > 0, d, low);
+    lk__v16 z = v * p->scale + p->shift, low = d * p->slope, dz = LK__PICK(LK__ABOVE_0(z), d, low);
     sums[0] += dz;
     sums[1] += dz * (v - p->centre);
-    sums[2] += d * LK__PICK(z > 0, zero, z);
+    sums[2] += d * LK__PICK(LK__ABOVE_0(z), zero, z);
 }
 
 /* sums (3, 16): dz; dz (x - centre); dy min(z, 0). */
@@ -116,7 +116,7 @@ LK__INLINE void gradient_at(const void *x, const void *dy, lk_precision type, vo
     lk__v16 v = {0}, d = {0};
     lk__load16(x, type, i, n, &v);
     lk__load16(dy, type, i, n, &d);
-    lk__v16 z = v * p->scale + p->shift, low = d * p->slope, dz = LK__PICK(z > 0, d, low);
+    lk__v16 z = v * p->scale + p->shift, low = d * p->slope, dz = LK__PICK(LK__ABOVE_0(z), d, low);
     lk__v16 out = p->scale * dz - p->dx_shift - p->dx_slope * (v - p->centre);
     lk__store16(&out, dx, dx_type, i, n);
 }
@@ -181,7 +181,7 @@ LK__INLINE void sum_at(const lk__lanes *p, const lk__lanes *q, const void *x, co
     a = a * p->scale + p->shift;
     b = b * q->scale + q->shift;
     lk__v16 low_a = a * p->slope, low_b = b * q->slope,
-            z = LK__PICK(a > 0, a, low_a) + LK__PICK(b > 0, b, low_b);
+            z = LK__PICK(LK__ABOVE_0(a), a, low_a) + LK__PICK(LK__ABOVE_0(b), b, low_b);
     lk__store16(&z, y, type, i, n);
 }
 

@@ -126,7 +126,8 @@ LK__CLONES static void pool_row(const maxpool *o, const float *x, int first, int
         for (int u = 0, place = 0; u < o->kernel; u++)
             for (int v = 0; v < o->kernel; v++, place++) {
                 lk__v16 value = p[u * o->w + v];
-                lk__v16i larger = value > most;
+                lk__v16 by = value - most;
+                lk__v16i larger = LK__ABOVE_0(by);
                 most = LK__PICK(larger, value, most);
                 where = (larger & place) | (~larger & where);
             }
@@ -187,7 +188,8 @@ LK__CLONES static void spread_row(const maxpool *o, const float *dy, const uint1
         lk__v16i where = __builtin_convertvector(*((const lk__v16h *)winner + j), lk__v16i);
         for (int u = 0, place = 0; u < o->kernel; u++)
             for (int v = 0; v < o->kernel; v++, place++)
-                *((lk__v16 *)dx + u * o->w + j * o->stride + v) = LK__PICK(where == place, d, none);
+                *((lk__v16 *)dx + u * o->w + j * o->stride + v) =
+                    LK__PICK(LK__ARE_EQUAL(where, place), d, none);
     }
 }
 

@@ -31,7 +31,12 @@ typedef uint32_t lk__v16u __attribute__((vector_size(64), aligned(4), may_alias)
 typedef int32_t lk__v16i __attribute__((vector_size(64), aligned(4), may_alias));
 typedef uint16_t lk__v16h __attribute__((vector_size(32), aligned(2), may_alias));
 
-/* Lane by lane: mask ? a : b, where a comparison made the mask. */
+/* Masks: all bits of a lane are set where it is so. Not by comparing, which compilers do value by value where
+ * a vector is wider than a register: of the bits of v as a whole number, v > 0 unless the sign says
+ * otherwise. */
+#define LK__ABOVE_0(v) ((lk__v16i)((0 - (lk__v16u)(v)) & ~(lk__v16u)(v)) >> 31)
+#define LK__ARE_EQUAL(a, b) (~(lk__v16i)(((a) ^ (b)) | (0 - ((a) ^ (b)))) >> 31)
+/* Lane by lane: mask ? a : b. */
 #define LK__PICK(mask, a, b) ((lk__v16)(((lk__v16i)(a) & (mask)) | ((lk__v16i)(b) & ~(mask))))
 
 /* Values [at, at + n) of memory of that type into *out; what is beyond n keeps what it was. */

@@ -59,6 +59,12 @@ typedef struct source {
     bool patches; /* 6x6, for V; else 4x4, for Z */
 } source;
 
+/* From one matrix of tiles to the next, in values: a tile is read and written in 36 of them, and with a power
+ * of two between them its lines would all fall into one set of the cache. */
+static size_t matrix_apart(size_t chunk, size_t channels) {
+    return chunk * channels + 16;
+}
+
 /* Values of a plane stand in a frame for this: as wide as its tiles, (rows, columns, lanes). */
 static int frame_width(const plane *p) {
     return p->columns * TILE + PATCH - TILE;
@@ -112,7 +118,8 @@ static void frame_fill(const plane *p, const source *s, size_t run, int first, i
  * zero. */
 static void read_tiles(const transforms *by, const plane *p, const source *s, size_t first, size_t count,
                        size_t chunk, float *frame, void *to) {
-    size_t tiles = (size_t)(p->rows * p->columns), channels = p->blocks * p->lanes, stride = chunk * channels;
+    size_t tiles = (size_t)(p->rows * p->columns), channels = p->blocks * p->lanes,
+           stride = matrix_apart(chunk, channels);
     memset(frame, 0, frame_count(p) * sizeof *frame);
     for (size_t t = 0, more; t < count; t += more) { /* image by image */
         size_t image = (first + t) / tiles, tile = (first + t) % tiles;
@@ -124,9 +131,9 @@ static void read_tiles(const transforms *by, const plane *p, const source *s, si
                               channels, stride);
         }
     }
-    size_t bytes = channels * lk__type_bytes(p->type);
+    size_t bytes = lk__type_bytes(p->type);
     for (size_t e = 0; count < chunk && e < P; e++)
-        memset((char *)to + (e * chunk + count) * bytes, 0, (chunk - count) * bytes);
+        memset((char *)to + (e * stride + count * channels) * bytes, 0, (chunk - count) * channels * bytes);
 }
 
 /* ---- weights ----------------------------------------------------------------------------------- */
@@ -158,7 +165,7 @@ static void finish_part(void *context, int i, int n) {
 /* ---- the step ---------------------------------------------------------------------------------- */
 
 static size_t matrix(const winograd *o) { /* values of V, Z or M */
-    return (size_t)P * (size_t)o->chunk * (size_t)(o->c > o->k ? o->c : o->k);
+    return (size_t)P * matrix_apart((size_t)o->chunk, (size_t)(o->c > o->k ? o->c : o->k));
 }
 
 static plane plane_of(const winograd *o, int h, int w, int pad, int channels, lk_precision type, int oh,
@@ -272,25 +279,48 @@ static void winograd_free(lk__op *op) {
 
 /* ---- making ------------------------------------------------------------------------------------ */
 
-/* 36 products (rows, inner) (inner, columns); turned: the first lies as (inner, rows); add: to what is there.
- */
-static dnnl_status_t product_new(const lk__context *k, lk_precision type, int rows, int inner, int columns,
-                                 bool turned, bool add, lk__kernel *out) {
-    dnnl_data_type_t t = type == BF16 ? dnnl_bf16 : dnnl_f32;
-    dnnl_dims_t a = {P, rows, inner}, b = {P, inner, columns}, c = {P, rows, columns};
-    dnnl_memory_desc_t ad, bd, cd;
+/* 36 matrices (rows, columns); turned: they lie as (columns, rows). Those of tiles are further apart. */
+static dnnl_status_t matrices(int rows, int columns, bool turned, bool tiles, dnnl_data_type_t type,
+                              dnnl_memory_desc_t *out) {
+    size_t r = (size_t)rows, c = (size_t)columns;
+    dnnl_dims_t dims = {P, rows, columns}, apart = {(dnnl_dim_t)(tiles ? matrix_apart(r, c) : r * c),
+                                                    turned ? 1 : columns, turned ? rows : 1};
+    return dnnl_memory_desc_init_by_strides(out, 3, dims, type, apart);
+}
+
+/* add: to what is there. */
+static dnnl_status_t product_new(const lk__context *k, dnnl_memory_desc_t *a, dnnl_memory_desc_t *b,
+                                 dnnl_memory_desc_t *c, bool add, lk__kernel *out) {
     dnnl_matmul_desc_t op;
     dnnl_primitive_desc_t desc;
-    dnnl_status_t e = dnnl_memory_desc_init_by_tag(&ad, 3, a, t, turned ? dnnl_acb : dnnl_abc);
-    if (!e) e = dnnl_memory_desc_init_by_tag(&bd, 3, b, t, dnnl_abc);
-    if (!e) e = dnnl_memory_desc_init_by_tag(&cd, 3, c, dnnl_f32, dnnl_abc);
-    if (!e) e = dnnl_matmul_desc_init(&op, &ad, &bd, NULL, &cd);
+    dnnl_status_t e = dnnl_matmul_desc_init(&op, a, b, NULL, c);
     if (!e) e = lk__desc_new(&op, k->engine, NULL, add, &desc);
     if (e) return e;
-    lk__arg args[] = {{DNNL_ARG_SRC, &ad}, {DNNL_ARG_WEIGHTS, &bd}, {DNNL_ARG_DST, &cd}};
+    lk__arg args[] = {{DNNL_ARG_SRC, a}, {DNNL_ARG_WEIGHTS, b}, {DNNL_ARG_DST, c}};
     e = lk__kernel_new(desc, k, 3, args, out);
     dnnl_primitive_desc_destroy(desc);
     return e;
+}
+
+/* M (chunk, out) = V (chunk, in) U (in, out) */
+static dnnl_status_t forward_new(const lk__context *k, int chunk, int in, int out, lk__kernel *kernel) {
+    dnnl_data_type_t t = k->type == BF16 ? dnnl_bf16 : dnnl_f32;
+    dnnl_memory_desc_t v, u, m;
+    dnnl_status_t e = matrices(chunk, in, false, true, t, &v);
+    if (!e) e = matrices(in, out, false, false, t, &u);
+    if (!e) e = matrices(chunk, out, false, true, dnnl_f32, &m);
+    return e ? e : product_new(k, &v, &u, &m, false, kernel);
+}
+
+/* dU (in, out) = or += V^T (in, chunk) Z (chunk, out) */
+static dnnl_status_t weights_new(const lk__context *k, int chunk, int in, int out, bool add,
+                                 lk__kernel *kernel) {
+    dnnl_data_type_t t = k->type == BF16 ? dnnl_bf16 : dnnl_f32;
+    dnnl_memory_desc_t v, z, du;
+    dnnl_status_t e = matrices(in, chunk, true, true, t, &v);
+    if (!e) e = matrices(chunk, out, false, true, t, &z);
+    if (!e) e = matrices(in, out, false, false, dnnl_f32, &du);
+    return e ? e : product_new(k, &v, &z, &du, add, kernel);
 }
 
 bool lk__winograd_suits(const lk__context *k, const lk__act *x, const lk__act *y) {
@@ -341,10 +371,10 @@ lk_status lk__winograd_new(const lk__context *k, const lk__act *x, const lk__act
     o->u = malloc(bytes);
     o->u_turned = k->training ? malloc(bytes) : NULL;
     dnnl_status_t e = o->u && (o->u_turned || !k->training) ? dnnl_success : dnnl_out_of_memory;
-    if (!e) e = product_new(k, k->type, o->chunk, o->c, o->k, false, false, &o->forward);
-    if (!e && k->training) e = product_new(k, k->type, o->chunk, o->k, o->c, false, false, &o->data);
-    if (!e && k->training) e = product_new(k, k->type, o->c, o->chunk, o->k, true, false, &o->weights);
-    if (!e && k->training) e = product_new(k, k->type, o->c, o->chunk, o->k, true, true, &o->weights_more);
+    if (!e) e = forward_new(k, o->chunk, o->c, o->k, &o->forward);
+    if (!e && k->training) e = forward_new(k, o->chunk, o->k, o->c, &o->data);
+    if (!e && k->training) e = weights_new(k, o->chunk, o->c, o->k, false, &o->weights);
+    if (!e && k->training) e = weights_new(k, o->chunk, o->c, o->k, true, &o->weights_more);
     if (e) {
         winograd_free(&o->op);
         return lk__dnnl_check(e, "a product of matrices", err);

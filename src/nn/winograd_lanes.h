@@ -150,7 +150,7 @@ LK__INLINE void tile_out(const plane *p, lk_precision type, const float *m, size
 LK__INLINE void tiles_out(const plane *p, lk_precision type, const float *m, const float *bias,
                           const lk__norm *norm, size_t first, size_t count, size_t chunk, void *y) {
     size_t tiles = (size_t)(p->rows * p->columns), channels = p->blocks * LANES;
-    size_t run = (size_t)(p->h * p->w * LANES) * lk__type_bytes(type), stride = chunk * channels;
+    size_t run = (size_t)(p->h * p->w * LANES) * lk__type_bytes(type), stride = matrix_apart(chunk, channels);
     for (size_t n = 0; n < count; n++) {
         size_t image = (first + n) / tiles, tile = (first + n) % tiles;
         for (size_t b = 0; b < p->blocks; b++)
