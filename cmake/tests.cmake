@@ -48,7 +48,7 @@ if(cmocka_FOUND)
           $<TARGET_FILE:test_gallery_crash> $<TARGET_FILE:test_gallery_pgvector>)
   lk_test(gallery_on_pglite gallery bash ${PROJECT_SOURCE_DIR}/tests/gallery/on_pglite.sh
           $<TARGET_FILE:test_gallery_pgvector>)
-  # The same on a processor without AVX-512: blocks of 8 channels, no Winograd, no bf16.
+  # The same on a processor without AVX-512: blocks of 8 channels, no bf16.
   lk_test(nn_layers_avx2 nn test_nn_layers)
   set_property(TEST nn_layers_avx2 APPEND PROPERTY ENVIRONMENT "ONEDNN_MAX_CPU_ISA=AVX2")
 endif()
