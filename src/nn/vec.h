@@ -35,7 +35,8 @@ typedef uint16_t lk__v16h __attribute__((vector_size(32), aligned(2), may_alias)
  * a vector is wider than a register: of the bits of v as a whole number, v > 0 unless the sign says
  * otherwise. */
 #define LK__ABOVE_0(v) ((lk__v16i)((0 - (lk__v16u)(v)) & ~(lk__v16u)(v)) >> 31)
-#define LK__ARE_EQUAL(a, b) (~(lk__v16i)(((a) ^ (b)) | (0 - ((a) ^ (b)))) >> 31)
+#define LK__DIFFERENCE(a, b) ((lk__v16u)(a) ^ (uint32_t)(b))
+#define LK__ARE_EQUAL(a, b) (~(lk__v16i)(LK__DIFFERENCE(a, b) | (0 - LK__DIFFERENCE(a, b))) >> 31)
 /* Lane by lane: mask ? a : b. */
 #define LK__PICK(mask, a, b) ((lk__v16)(((lk__v16i)(a) & (mask)) | ((lk__v16i)(b) & ~(mask))))
 
