@@ -25,7 +25,8 @@ fi
 [ -n "${WORD2VEC:-}" ] || echo "word2vec.c is not there (build/peers/word2vec.c): gensim alone" >&2
 
 # Plain letters, so that all sides see the same words; an empty line between paragraphs, none within.
-{ [ -n "${TEXT:-}" ] && cat "$TEXT" || scripts/words_corpus.sh; } | LC_ALL=C tr 'A-Z' 'a-z' | LC_ALL=C sed -e 's/[^a-z]/ /g' -e 's/  */ /g' -e 's/^ //' >$work/text.txt
+if [ -n "${TEXT:-}" ]; then cat "$TEXT"; else scripts/words_corpus.sh; fi |
+    LC_ALL=C tr 'A-Z' 'a-z' | LC_ALL=C sed -e 's/[^a-z]/ /g' -e 's/  */ /g' -e 's/^ //' >$work/text.txt
 tr '\n' ' ' <$work/text.txt >$work/line.txt # one line suits the peers better: their gaps may then reach over paragraphs
 words=$(wc -w <$work/text.txt)
 [ -r "$pairs/simlex999.tsv" ] || { echo "no pairs in $pairs: figures of quality are left out" >&2; pairs=; }

@@ -279,48 +279,38 @@ static void winograd_free(lk__op *op) {
 
 /* ---- making ------------------------------------------------------------------------------------ */
 
-/* 36 matrices (rows, columns); turned: they lie as (columns, rows). Those of tiles are further apart. */
-static dnnl_status_t matrices(int rows, int columns, bool turned, bool tiles, dnnl_data_type_t type,
-                              dnnl_memory_desc_t *out) {
-    size_t r = (size_t)rows, c = (size_t)columns;
-    dnnl_dims_t dims = {P, rows, columns}, apart = {(dnnl_dim_t)(tiles ? matrix_apart(r, c) : r * c),
-                                                    turned ? 1 : columns, turned ? rows : 1};
+/* 36 matrices (rows, columns). */
+typedef struct matrices {
+    int rows, columns;
+    bool turned; /* they lie as (columns, rows) */
+    bool tiles;  /* matrix_apart from each to the next */
+} matrices;
+
+static dnnl_status_t matrices_desc(const matrices *m, dnnl_data_type_t type, dnnl_memory_desc_t *out) {
+    size_t rows = (size_t)m->rows, columns = (size_t)m->columns;
+    dnnl_dims_t dims = {P, m->rows, m->columns},
+                apart = {(dnnl_dim_t)(m->tiles ? matrix_apart(rows, columns) : rows * columns),
+                         m->turned ? 1 : m->columns, m->turned ? m->rows : 1};
     return dnnl_memory_desc_init_by_strides(out, 3, dims, type, apart);
 }
 
-/* add: to what is there. */
-static dnnl_status_t product_new(const lk__context *k, dnnl_memory_desc_t *a, dnnl_memory_desc_t *b,
-                                 dnnl_memory_desc_t *c, bool add, lk__kernel *out) {
+/* c = a b, or c += a b; c in f32. */
+static dnnl_status_t product_new(const lk__context *k, matrices a, matrices b, matrices c, bool add,
+                                 lk__kernel *out) {
+    dnnl_data_type_t type = k->type == BF16 ? dnnl_bf16 : dnnl_f32;
+    dnnl_memory_desc_t ad, bd, cd;
     dnnl_matmul_desc_t op;
     dnnl_primitive_desc_t desc;
-    dnnl_status_t e = dnnl_matmul_desc_init(&op, a, b, NULL, c);
+    dnnl_status_t e = matrices_desc(&a, type, &ad);
+    if (!e) e = matrices_desc(&b, type, &bd);
+    if (!e) e = matrices_desc(&c, dnnl_f32, &cd);
+    if (!e) e = dnnl_matmul_desc_init(&op, &ad, &bd, NULL, &cd);
     if (!e) e = lk__desc_new(&op, k->engine, NULL, add, &desc);
     if (e) return e;
-    lk__arg args[] = {{DNNL_ARG_SRC, a}, {DNNL_ARG_WEIGHTS, b}, {DNNL_ARG_DST, c}};
+    lk__arg args[] = {{DNNL_ARG_SRC, &ad}, {DNNL_ARG_WEIGHTS, &bd}, {DNNL_ARG_DST, &cd}};
     e = lk__kernel_new(desc, k, 3, args, out);
     dnnl_primitive_desc_destroy(desc);
     return e;
-}
-
-/* M (chunk, out) = V (chunk, in) U (in, out) */
-static dnnl_status_t forward_new(const lk__context *k, int chunk, int in, int out, lk__kernel *kernel) {
-    dnnl_data_type_t t = k->type == BF16 ? dnnl_bf16 : dnnl_f32;
-    dnnl_memory_desc_t v, u, m;
-    dnnl_status_t e = matrices(chunk, in, false, true, t, &v);
-    if (!e) e = matrices(in, out, false, false, t, &u);
-    if (!e) e = matrices(chunk, out, false, true, dnnl_f32, &m);
-    return e ? e : product_new(k, &v, &u, &m, false, kernel);
-}
-
-/* dU (in, out) = or += V^T (in, chunk) Z (chunk, out) */
-static dnnl_status_t weights_new(const lk__context *k, int chunk, int in, int out, bool add,
-                                 lk__kernel *kernel) {
-    dnnl_data_type_t t = k->type == BF16 ? dnnl_bf16 : dnnl_f32;
-    dnnl_memory_desc_t v, z, du;
-    dnnl_status_t e = matrices(in, chunk, true, true, t, &v);
-    if (!e) e = matrices(chunk, out, false, true, t, &z);
-    if (!e) e = matrices(in, out, false, false, dnnl_f32, &du);
-    return e ? e : product_new(k, &v, &z, &du, add, kernel);
 }
 
 bool lk__winograd_suits(const lk__context *k, const lk__act *x, const lk__act *y) {
@@ -371,10 +361,13 @@ lk_status lk__winograd_new(const lk__context *k, const lk__act *x, const lk__act
     o->u = malloc(bytes);
     o->u_turned = k->training ? malloc(bytes) : NULL;
     dnnl_status_t e = o->u && (o->u_turned || !k->training) ? dnnl_success : dnnl_out_of_memory;
-    if (!e) e = forward_new(k, o->chunk, o->c, o->k, &o->forward);
-    if (!e && k->training) e = forward_new(k, o->chunk, o->k, o->c, &o->data);
-    if (!e && k->training) e = weights_new(k, o->chunk, o->c, o->k, false, &o->weights);
-    if (!e && k->training) e = weights_new(k, o->chunk, o->c, o->k, true, &o->weights_more);
+    matrices v = {o->chunk, o->c, false, true}, z = {o->chunk, o->k, false, true},
+             v_turned = {o->c, o->chunk, true, true};
+    matrices w = {o->c, o->k, false, false}, w_turned = {o->k, o->c, false, false};
+    if (!e) e = product_new(k, v, w, z, false, &o->forward);
+    if (!e && k->training) e = product_new(k, z, w_turned, v, false, &o->data);
+    if (!e && k->training) e = product_new(k, v_turned, z, w, false, &o->weights);
+    if (!e && k->training) e = product_new(k, v_turned, z, w, true, &o->weights_more);
     if (e) {
         winograd_free(&o->op);
         return lk__dnnl_check(e, "a product of matrices", err);

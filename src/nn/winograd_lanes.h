@@ -18,6 +18,7 @@
 #define tile_out NAME(tile_out)
 #define tiles_out NAME(tiles_out)
 #define row_in NAME(row_in)
+#define read NAME(read)
 #define read_f32 NAME(read_f32)
 #define read_bf16 NAME(read_bf16)
 #define write_f32 NAME(write_f32)
@@ -126,6 +127,15 @@ LK__INLINE void tiles_in(const plane *p, bool patches, const float *frame, size_
     }
 }
 
+/* Compiled for each of the two. */
+LK__INLINE void read(const plane *p, bool patches, const float *frame, size_t first, size_t last, void *to,
+                     lk_precision type, size_t at, size_t apart, size_t stride) {
+    if (patches)
+        tiles_in(p, true, frame, first, last, to, type, at, apart, stride);
+    else
+        tiles_in(p, false, frame, first, last, to, type, at, apart, stride);
+}
+
 /* m (36, chunk, channels) to tiles of y; lanes: rectified and normalised, NULL: as they are. */
 LK__INLINE void tile_out(const plane *p, lk_precision type, const float *m, size_t stride, const float *bias,
                          const lk__lanes *lanes, int row, int column, void *to) {
@@ -201,15 +211,9 @@ LK__CLONES static void add_frame(const plane *p, const float *frame, float *db) 
 
 /* ---- compiled for each type ------------------------------------------------------------------------- */
 
-#define READ(type)                                                                                           \
-    if (patches)                                                                                             \
-        tiles_in(p, true, frame, first, last, to, type, at, apart, stride);                                  \
-    else                                                                                                     \
-        tiles_in(p, false, frame, first, last, to, type, at, apart, stride)
-
 LK__CLONES static void read_f32(const plane *p, bool patches, const float *frame, size_t first, size_t last,
                                 void *to, size_t at, size_t apart, size_t stride) {
-    READ(F32);
+    read(p, patches, frame, first, last, to, F32, at, apart, stride);
 }
 
 LK__CLONES static void write_f32(const plane *p, const float *m, const float *bias, const lk__norm *norm,
@@ -225,7 +229,7 @@ LK__CLONES static void row_in_f32(const float *w, size_t stride, bool turned, si
 #if LANES == 16
 LK__BF16 static void read_bf16(const plane *p, bool patches, const float *frame, size_t first, size_t last,
                                void *to, size_t at, size_t apart, size_t stride) {
-    READ(BF16);
+    read(p, patches, frame, first, last, to, BF16, at, apart, stride);
 }
 
 LK__BF16 static void write_bf16(const plane *p, const float *m, const float *bias, const lk__norm *norm,
@@ -252,7 +256,6 @@ static const transforms NAME(lanes) = {{[F32] = read_f32, [BF16] = read_bf16},
                                        write_weights,
                                        add_frame};
 
-#undef READ
 #undef V
 #undef VI
 #undef store
@@ -266,6 +269,7 @@ static const transforms NAME(lanes) = {{[F32] = read_f32, [BF16] = read_bf16},
 #undef tile_out
 #undef tiles_out
 #undef row_in
+#undef read
 #undef read_f32
 #undef read_bf16
 #undef write_f32

@@ -126,9 +126,7 @@ bool serve_guard_admits(serve_guard *g, serve_request *r) {
                              "the request comes from another site's page, or lacks the header X-Likeness: 1");
         return false;
     }
-    bool needed = g->tokens && serve_tokens_needed(g->tokens);
-    r->role = needed ? SERVE_NOBODY : SERVE_ADMIN;
-    if (needed && bearer) r->role = serve_tokens_role(g->tokens, bearer, r->who);
+    r->role = g->tokens ? serve_tokens_role(g->tokens, bearer, r->who) : SERVE_ADMIN;
     if ((r->route->flags & SERVE_OPEN) || r->role >= r->route->role) return true;
     if (r->role == SERVE_NOBODY) {
         serve_answer_problem(r, 401, "a token is needed",

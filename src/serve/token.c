@@ -271,21 +271,17 @@ static void follow(serve_tokens *t) {
     if (read_file(t->path, &t->items, &t->count, &st, NULL) == LK_OK) t->seen = st;
 }
 
-bool serve_tokens_needed(serve_tokens *t) {
-    pthread_mutex_lock(&t->lock);
-    follow(t);
-    bool needed = t->needed;
-    pthread_mutex_unlock(&t->lock);
-    return needed;
+bool serve_tokens_needed(const serve_tokens *t) {
+    return t->needed;
 }
 
 serve_role serve_tokens_role(serve_tokens *t, const char *text, char who[SERVE_NAME_BYTES]) {
     unsigned char hash[32];
-    serve_role role = SERVE_NOBODY;
-    hash_of(text, hash);
+    if (text) hash_of(text, hash);
     pthread_mutex_lock(&t->lock);
     follow(t);
-    for (size_t i = 0; i < t->count; i++) {
+    serve_role role = t->needed ? SERVE_NOBODY : SERVE_ADMIN;
+    for (size_t i = 0; text && i < t->count; i++) {
         if (sodium_memcmp(hash, t->items[i].hash, sizeof hash) != 0) continue;
         role = t->items[i].role;
         snprintf(who, SERVE_NAME_BYTES, "%s", t->items[i].name);

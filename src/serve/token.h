@@ -8,10 +8,10 @@ typedef struct serve_tokens serve_tokens;
 /* No file yet: no token is needed until there is one. */
 lk_status serve_tokens_open(const char *path, serve_tokens **out, lk_error *err);
 void serve_tokens_free(serve_tokens *tokens);
-/* Whether there is a file, or was one since it was opened: who takes it away opens no door. Any thread. */
-bool serve_tokens_needed(serve_tokens *tokens);
-/* The role of a token; SERVE_NOBODY: none has it. The file is read again when it changed; one that cannot be
- * read any more lets nobody in. Any thread. */
+/* Whether there is a file, or was one since it was opened: who takes it away opens no door. */
+bool serve_tokens_needed(const serve_tokens *tokens);
+/* The role of a token, NULL: of who has none. SERVE_NOBODY: nobody has it; SERVE_ADMIN: none is needed. The
+ * file is read again when it changed; one that cannot be read any more lets nobody in. Any thread. */
 serve_role serve_tokens_role(serve_tokens *tokens, const char *text, char who[SERVE_NAME_BYTES]);
 
 /* The lines of a token file; for the fuzzer too. FORMAT, naming the line. */

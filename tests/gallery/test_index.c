@@ -366,7 +366,7 @@ static void test_seen_at_once(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-#ifndef __SANITIZE_THREAD__ /* there they take minutes, and one thread at a time calls the index */
+#ifndef __SANITIZE_THREAD__ /* there they take minutes; the others, too, search on one to three threads */
         cmocka_unit_test(test_random),       cmocka_unit_test(test_large),
         cmocka_unit_test(test_duplicates),   cmocka_unit_test(test_near_ties),
         cmocka_unit_test(test_adversarial),
