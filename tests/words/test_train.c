@@ -56,8 +56,7 @@ static void test_learns_gaps(void **state) {
     for (int loss = 0; lk_words_loss_name((lk_words_loss)loss); loss++)
         for (int threads = 1; threads <= 2; threads++) {
             lk_words_options o = options_of(&text, output);
-            double gap =
-                threads == 1 ? 0.02 : 0; /* two threads write to the same fifteen words, in any order */
+            o.epochs = 20;
             o.loss = (lk_words_loss)loss;
             o.threads = threads;
             must_train(&o);
@@ -67,8 +66,9 @@ static void test_learns_gaps(void **state) {
              * kinds. */
             double same = cosine(w, "dog", "cat");
             double other = cosine(w, "dog", o.loss == LK_WORDS_TRIPLET ? "car" : "bone");
-            if (!(same > other + gap)) fail_msg("%s: %.3f, %.3f", lk_words_loss_name(o.loss), same, other);
-            if (o.loss == LK_WORDS_INFONCE) check_language(w, gap);
+            if (!(same > other + 0.02)) fail_msg("%s: %.3f, %.3f", lk_words_loss_name(o.loss), same, other);
+            /* Two threads write to the same fifteen words, in any order. */
+            if (o.loss == LK_WORDS_INFONCE) check_language(w, threads == 1 ? 0.1 : 0.02);
             lk_words_free(w);
         }
 }
