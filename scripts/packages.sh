@@ -8,7 +8,7 @@ build="cmake ninja-build pkg-config libdnnl-dev libjpeg62-turbo-dev libpng-dev l
   libavformat-dev libavcodec-dev libswscale-dev libavutil-dev"
 ranks="libopenmpi-dev openmpi-bin" # optional: training by several processes
 cameras="libavdevice-dev" # optional: likeness watch /dev/video0
-check="$ranks $cameras postgresql-15 python3-sklearn g++ clang clang-format clang-tidy libomp-dev libclang-rt-14-dev binutils file groff-base libsimde-dev"
+check="$ranks $cameras postgresql-15 python3-sklearn g++ clang clang-format clang-tidy libomp-dev libclang-rt-14-dev binutils file groff-base libsimde-dev curl"
 fuzz="clang libomp-dev libclang-rt-14-dev"
 bench="python3-torch"
 bench_serve="wrk curl"
