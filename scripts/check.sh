@@ -82,7 +82,7 @@ run "clang-tidy" tidy
 # Without those that measure how good the figures are, or that wait for others: they run no code that the rest does not.
 unsanitized='^cli_(faces|data|data_faces|data_faults|ranks|watch|photos|man|usage|serve_random|train|train_detector'
 unsanitized+='|calibrate|damage|eval_report|gallery_people|python|report)$|^nn_layers_avx2$|^gallery_on_|^eval_(bootstrap|compare|sklearn)$'
-unsanitized+='|^face_people$'
+unsanitized+='|^face_people$|^words_train$'
 run "build: address and undefined sanitizers" scripts/build.sh asan &&
     tests "tests: address and undefined sanitizers" asan -E "$unsanitized"
 run "build: thread sanitizer" scripts/build.sh tsan tests_base tests_gallery tests_face tests_words likeness cli_draw &&

@@ -30,48 +30,42 @@ static size_t place_of(plain p, int n, int c, int i, int j) {
     return (((size_t)n * (size_t)p.c + (size_t)c) * (size_t)p.h + (size_t)i) * (size_t)p.w + (size_t)j;
 }
 
-static bool inside(plain p, int i, int j) {
-    return i >= 0 && i < p.h && j >= 0 && j < p.w;
-}
-
 static double *param(const reference *r, int layer, const char *what) {
     const lk__param *p = lk__weights_find(r->shapes, layer, what);
     return p ? r->values + (p->value - r->shapes->values) : NULL;
 }
 
-/* y[o,i,j] = b[o] + sum over c, u, v of w[o,c,u,v] x[c, i s + u - pad, j s + v - pad]; outside x is 0. */
+/* Of one plane each, y[i,j] += sum over u, v of w[u,v] x[i s + u - pad, j s + v - pad]; outside x is 0. */
+static void add_plane(const lk__layer *l, const double *w, plain x, const double *from, plain y, double *to) {
+    for (int u = 0; u < l->kernel; u++)
+        for (int v = 0; v < l->kernel; v++)
+            for (int i = 0; i < y.h; i++) {
+                int xi = i * l->stride + u - l->pad;
+                if (xi < 0 || xi >= x.h) continue;
+                double weight = w[u * l->kernel + v];
+                for (int j = 0, xj = v - l->pad; j < y.w && xj < x.w; j++, xj += l->stride)
+                    if (xj >= 0) to[i * y.w + j] += weight * from[xi * x.w + xj];
+            }
+}
+
+/* y[o] = b[o] + sum over c of w[o,c] * x[c]. */
 static void conv(const lk__layer *l, const double *w, const double *bias, plain x, plain y) {
-    int k = l->kernel;
+    int kk = l->kernel * l->kernel;
     for (int n = 0; n < y.n; n++)
-        for (int o = 0; o < y.c; o++)
-            for (int i = 0; i < y.h; i++)
-                for (int j = 0; j < y.w; j++) {
-                    double s = bias ? bias[o] : 0;
-                    for (int c = 0; c < x.c; c++)
-                        for (int u = 0; u < k; u++)
-                            for (int v = 0; v < k; v++) {
-                                int xi = i * l->stride + u - l->pad, xj = j * l->stride + v - l->pad;
-                                if (inside(x, xi, xj))
-                                    s += w[((o * x.c + c) * k + u) * k + v] * x.at[place_of(x, n, c, xi, xj)];
-                            }
-                    y.at[place_of(y, n, o, i, j)] = s;
-                }
+        for (int o = 0; o < y.c; o++) {
+            double *to = y.at + place_of(y, n, o, 0, 0);
+            for (int i = 0; i < y.h * y.w; i++) to[i] = bias ? bias[o] : 0;
+            for (int c = 0; c < x.c; c++)
+                add_plane(l, w + (o * x.c + c) * kk, x, x.at + place_of(x, n, c, 0, 0), y, to);
+        }
 }
 
 /* A convolution for each channel alone: y[c] = w[c] * x[c]. */
 static void dwconv(const lk__layer *l, const double *w, plain x, plain y) {
-    int k = l->kernel;
     for (int n = 0; n < y.n; n++)
         for (int c = 0; c < y.c; c++)
-            for (int i = 0; i < y.h; i++)
-                for (int j = 0; j < y.w; j++)
-                    for (int u = 0; u < k; u++)
-                        for (int v = 0; v < k; v++) {
-                            int xi = i * l->stride + u - l->pad, xj = j * l->stride + v - l->pad;
-                            if (inside(x, xi, xj))
-                                y.at[place_of(y, n, c, i, j)] +=
-                                    w[(c * k + u) * k + v] * x.at[place_of(x, n, c, xi, xj)];
-                        }
+            add_plane(l, w + c * l->kernel * l->kernel, x, x.at + place_of(x, n, c, 0, 0), y,
+                      y.at + place_of(y, n, c, 0, 0));
 }
 
 /* y[c] = sum over the whole plane of w[c] x[c]; w NULL: the mean. */
@@ -139,7 +133,7 @@ static void maxpool(const lk__layer *l, plain x, plain y, double *kink) {
                     for (int u = 0; u < l->kernel; u++)
                         for (int v = 0; v < l->kernel; v++) {
                             int xi = i * l->stride + u - l->pad, xj = j * l->stride + v - l->pad;
-                            if (!inside(x, xi, xj)) continue;
+                            if (xi < 0 || xi >= x.h || xj < 0 || xj >= x.w) continue;
                             double value = x.at[place_of(x, n, c, xi, xj)];
                             second = fmax(second, fmin(value, best));
                             best = fmax(best, value);
