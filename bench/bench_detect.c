@@ -51,9 +51,7 @@ typedef struct worker {
     lk_error err;
 } worker;
 
-/* ---- photos
- * ----------------------------------------------------------------------------------------
- */
+/* ---- photos -------------------------------------------------------------------------------------- */
 
 static void photos_free(photos *p) {
     for (size_t i = 0; i < p->count; i++) {
@@ -109,9 +107,7 @@ static lk_status photos_load(const char *list, photos *p, lk_error *err) {
     return status;
 }
 
-/* ---- finding
- * ---------------------------------------------------------------------------------------
- */
+/* ---- finding ------------------------------------------------------------------------------------- */
 
 static lk_status find(worker *w, size_t i) {
     static _Thread_local lk_face faces[FACES_MAX];
@@ -197,9 +193,7 @@ static lk_status print_faces(search *job, worker *workers, int threads, lk_error
     return status;
 }
 
-/* ---- frames
- * ----------------------------------------------------------------------------------------
- */
+/* ---- frames -------------------------------------------------------------------------------------- */
 
 /* A frame is full of photos: each as high as the frame, the next beside it, the
  * last cut at the border. Grey bars around a single photo would cost a cascade
@@ -233,9 +227,7 @@ static lk_status make_frames(const photos *p, const char *folder, lk_error *err)
     return status;
 }
 
-/* ---- the program
- * -----------------------------------------------------------------------------------
- */
+/* ---- the program --------------------------------------------------------------------------------- */
 
 typedef struct arguments {
     const char *model, *frames, *list;

@@ -4,9 +4,8 @@
  *
  *   bench_search set DIR PHOTOS          DIR/photos.f32 (PHOTOS, 128) and DIR/probes.f32 (1000, 128)
  *   bench_search index DIR PHOTOS        the index over that set: one probe, batches of 1000, what is read
- *   bench_search gallery DIR PHOTOS      a gallery file: enrolling, the first probe, searching while it
- * changes bench_search large PHOTOS            the index over a set of that size, which is kept nowhere else:
- * time, memory
+ *   bench_search gallery DIR PHOTOS      a gallery file: enrolling, first probe, searching while it changes
+ *   bench_search large PHOTOS            the index over a set of that size, kept nowhere else: time, memory
  *
  * Lines "NAME<tab>VALUE"; progress goes to standard error. */
 #include "base/base.h"

@@ -147,8 +147,7 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
     }
 }
 
-/* ---- tokens
- * ------------------------------------------------------------------------------------------------ */
+/* ---- tokens -------------------------------------------------------------------------------------- */
 
 static void on_token(void *context, const char *name, serve_role role, const char *created) {
     cli_table *table = context;
@@ -178,8 +177,7 @@ static int token(const serve_command *o) {
     return status == LK_OK ? CLI_OK : cli_fail(&err);
 }
 
-/* ---- the service
- * -------------------------------------------------------------------------------------------- */
+/* ---- the service --------------------------------------------------------------------------------- */
 
 static lk_status open_detector(const cli_look *look, lk_model **out, lk_error *err) {
     char *path = look->detector ? cli_format("%s", look->detector) : cli_shipped_model("detect.safetensors");

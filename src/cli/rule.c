@@ -1,5 +1,4 @@
-/* rule.c: from which cosine on do two photos show one person, how often is that wrong, and how probable is
- * it?
+/* rule.c: from which cosine on do two photos show one person, and how often is that wrong?
  *
  *   model's calibration + FAR                   -> threshold      (verify)
  *   model's calibration + photos + FPIR         -> threshold      (identify, watch)

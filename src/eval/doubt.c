@@ -1,7 +1,7 @@
 /* doubt.c: from cosine to likelihood ratio, where some pairs of one person are not what their label says.
  *
- *   same, different (scores)  ->  slope, intercept, doubt:  LR = doubt + (1 - doubt) exp(slope cosine +
- * intercept)
+ *   same, different (scores)  ->  slope, intercept, doubt
+ *                                 LR = doubt + (1 - doubt) exp(slope cosine + intercept)
  *
  * Folders of people hold photos of others, and photos on which nobody could be known. Such pairs score as
  * strangers' do, whatever the model. A plain sigmoid (logistic.c) bends to them and is then far too humble

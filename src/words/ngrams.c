@@ -2,8 +2,8 @@
  * word comes close to the vector that the text gave it. A word that the text hardly has, or never had, then
  * gets a vector from `teach` and `-ing`.
  *
- *   minimise over Z   sum over words w of  ln(1 + met(w)) | mean of Z over the n-grams of w - x(w) |^2  +
- * lambda |Z|^2
+ *   minimise over Z   sum over words w of  ln(1 + met(w)) | mean of Z over the n-grams of w - x(w) |^2
+ *                     + lambda |Z|^2
  *
  * This is the bag of subwords of Zhao, Mudgal & Liang, "Generalizing Word Embeddings using Bag of Subwords",
  * 2018, fitted after training, rather than the n-grams of Bojanowski et al. 2017 (fastText), which are

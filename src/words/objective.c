@@ -2,10 +2,14 @@
  *
  *   infonce             l = -ln( e^(g.w) / (e^(g.w) + sum over wrong words v of e^(g.v)) )
  *                       van den Oord, Li & Vinyals 2018; Sohn 2016
- *   negative-sampling   l = -ln s(g.w) - (5 / V) sum over V wrong words v of ln s(-g.v),  s(x) = 1 / (1 +
- * e^-x) Mikolov et al. 2013, whose five negatives a gap are V shared ones here, weighed like five triplet l =
- * mean over v of max(|g - w| - |g - v| + margin, 0) the form of src/contrast/triplet.c; as there, the mean is
- * over the active ones
+ *
+ *   negative-sampling   l = -ln s(g.w) - (5 / V) sum over V wrong words v of ln s(-g.v)
+ *                       s(x) = 1 / (1 + e^-x); Mikolov et al. 2013, whose five negatives
+ *                       a gap are V shared ones here, weighed like five
+ *
+ *   triplet             l = mean over v of max(|g - w| - |g - v| + margin, 0)
+ *                       the form of src/contrast/triplet.c; as there, the mean is over
+ *                       the active ones
  *
  * g: the gap's vector, w: the word that was there. A wrong word that happens to be the right one is left out.
  */

@@ -392,8 +392,7 @@ static void test_a_great_many_candidates(void **state) {
     lk_detector_free(d);
 }
 
-/* ---- life
- * --------------------------------------------------------------------------------------------------- */
+/* ---- life ---------------------------------------------------------------------------------------- */
 
 /* More sizes of canvas than nets are kept for, again and again: what is found stays the same. */
 static void test_many_sizes(void **state) {

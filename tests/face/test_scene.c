@@ -217,8 +217,7 @@ static void test_labels_are_images(void **state) {
     assert_true(small > faces / 10 && large > faces / 20 && turned > faces / 20);
 }
 
-/* ---- labels against pixels
- * ---------------------------------------------------------------------------------- */
+/* ---- labels against pixels ----------------------------------------------------------------------- */
 
 static double grey(int x, int y) {
     size_t at = (size_t)y * SIDE + (size_t)x, plane = (size_t)SIDE * SIDE;
