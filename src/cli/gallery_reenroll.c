@@ -21,6 +21,7 @@ typedef struct reenroll_options {
     gallery_words w;
     const char *path, *model, *into;
     bool leave_out;
+    lk_crop crop; /* of the photos */
     cli_look look;
     cli_compute compute;
 } reenroll_options;
@@ -34,6 +35,7 @@ static error_t parse(int key, char *arg, struct argp_state *state) {
     case CLI_KEY_MODEL: o->model = arg; return 0;
     case KEY_INTO: o->into = arg; return 0;
     case KEY_LEAVE_OUT: o->leave_out = true; return 0;
+    case CLI_KEY_CROP: o->crop = cli_crop_option(arg, state); return 0;
     case ARGP_KEY_END:
         if (!o->model) argp_error(state, "say which --model makes the new vectors");
         break;
@@ -269,7 +271,8 @@ static lk_status from_photos(run *r, lk_error *err) {
         const item *it = r->todo[i];
         if (it->crop_size) continue;
         r->source_of[r->source_count] = it;
-        r->sources[r->source_count++].path = it->source ? it->source : it->photo;
+        r->sources[r->source_count++] =
+            (cli_photo){.path = it->source ? it->source : it->photo, .crop = r->o->crop};
     }
     const cli_embedding embedding = {.model = r->model,
                                      .compute = &r->o->compute,
@@ -395,6 +398,7 @@ int gallery_reenroll(const char *path, int argc, char **argv) {
          "which then takes the place of GALLERY)",
          0},
         {"leave-out", KEY_LEAVE_OUT, 0, 0, "Do without photos that cannot be embedded any more", 0},
+        CLI_OPTION_CROP,
         GALLERY_OPTIONS,
         CLI_OPTIONS_FACES,
         CLI_OPTIONS_COMPUTE,

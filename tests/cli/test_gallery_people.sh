@@ -168,6 +168,13 @@ missing k.gallery.reenrolled
 run 0 gallery k.gallery export new
 cmp -s new/photos.jsonl kept/photos.jsonl || fail 'a name, a time or a source was lost'
 cmp -s new/vectors.safetensors kept/vectors.safetensors && fail 'the vectors are the old ones'
+# The part of a photo that enroll was told of: from the photos reenroll has to be told again.
+run 0 enroll part.gallery --model model.safetensors people --crop 0.6 --threads 1
+run 0 gallery part.gallery reenroll --model other.safetensors --crop 0.6 --threads 1
+run 0 gallery part.gallery export part
+run 0 enroll fresh.gallery --model other.safetensors people --crop 0.6 --threads 1
+run 0 gallery fresh.gallery export fresh
+cmp -s part/vectors.safetensors fresh/vectors.safetensors || fail 'reenroll --crop: not the vectors of enroll --crop'
 # Killed at any moment: the same command goes on, and comes to the same end.
 cp k.gallery.before killed.gallery
 for seconds in 0.05 0.1 0.2 0.3 0.5; do
