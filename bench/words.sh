@@ -4,7 +4,7 @@
 # Equal text, dim, epochs, least count and subsampling; the peer is the best of its settings for each figure, seed by
 # seed the same. Peers: gensim (Debian's python3-gensim); and word2vec.c, where its program is named or its source
 # lies in build/peers/word2vec.c.
-#   make bench-words [QUICK=1] [EPOCHS=5] [SEEDS="1 2 3"] [SETTINGS="sg:2 sg:5 sg:10 cbow:5"] [WORD2VEC=program]
+#   make bench-words [QUICK=1] [EPOCHS=5] [SEEDS="1 2 3"] [SETTINGS="sg:5 sg:10 sg:15 cbow:5"] [WORD2VEC=program]
 #   TEXT=file        another text in place of the dictionary and the Bible; its letters are lowered, all else is blank
 #   PAIRS=folder     wordsim353.tsv, simlex999.tsv, rareword.tsv: none comes with likeness (default ../shared/words)
 set -euo pipefail
@@ -12,14 +12,16 @@ cd "$(dirname "$0")/.."
 likeness=build/release/likeness dim=128
 epochs=${EPOCHS:-${QUICK:+1}} epochs=${epochs:-5}
 seeds=${SEEDS:-${QUICK:+1}} seeds=${seeds:-1 2 3}
-settings=${SETTINGS:-${QUICK:+sg:5}} settings=${settings:-sg:2 sg:5 sg:10 cbow:5}
+settings=${SETTINGS:-${QUICK:+sg:5}} settings=${settings:-sg:5 sg:10 sg:15 cbow:5}
 pairs=${PAIRS:-../shared/words}
 [ -z "${TEXT:-}" ] || [ -r "$TEXT" ] || { echo "$TEXT: cannot be read" >&2; exit 3; }
 scripts/packages.sh bench_words >&2
 work=build/words
 mkdir -p $work build/peers
 if [ -z "${WORD2VEC:-}" ] && [ -r build/peers/word2vec.c ]; then
-    cc -O3 -march=native -funroll-loops -w build/peers/word2vec.c -o build/peers/word2vec -lm -lpthread
+    # As its repository has it, it stops after the first pass: `eof` is never set back.
+    sed 's/^ *local_iter--;/eof = 0; &/' build/peers/word2vec.c |
+        cc -O3 -march=native -funroll-loops -w -x c - -o build/peers/word2vec -lm -lpthread
     WORD2VEC=build/peers/word2vec
 fi
 [ -n "${WORD2VEC:-}" ] || echo "word2vec.c is not there (build/peers/word2vec.c): gensim alone" >&2

@@ -35,7 +35,7 @@ void lk_words_options_init(lk_words_options *o) {
                             .buckets = 50000,
                             .ngram_least = 3,
                             .ngram_most = 6,
-                            .epochs = 5,
+                            .epochs = 10,
                             .learning_rate = 0.05,
                             .loss = LK_WORDS_INFONCE,
                             .seed = 1,
