@@ -2,7 +2,7 @@
  * when it ends. Until then the browser loads it again each minute by itself; there is no script.
  *
  *   progress, each second   -> a row of the curves, warnings          kept
- *   look, each minute       -> distances, validation, hard triplets   shown; the first of each is kept
+ *   look, each minute       -> distances, validation, hard triplets   shown beside the first
  *
  * A run that is resumed has its earlier curves from its log; without a log they begin where it was resumed.
  */

@@ -1,4 +1,4 @@
-/* rule.c: from which cosine on do two photos show one person, and how often is that wrong?
+/* rule.c: from which cosine on do two photos show one person, how often is that wrong, how probable is it?
  *
  *   model's calibration + FAR                   -> threshold      (verify)
  *   model's calibration + photos + FPIR         -> threshold      (identify, watch)

@@ -18,7 +18,7 @@
 #define tile_out NAME(tile_out)
 #define tiles_out NAME(tiles_out)
 #define row_in NAME(row_in)
-#define read NAME(read)
+#define tiles_read NAME(tiles_read)
 #define read_f32 NAME(read_f32)
 #define read_bf16 NAME(read_bf16)
 #define write_f32 NAME(write_f32)
@@ -128,8 +128,8 @@ LK__INLINE void tiles_in(const plane *p, bool patches, const float *frame, size_
 }
 
 /* Compiled for each of the two. */
-LK__INLINE void read(const plane *p, bool patches, const float *frame, size_t first, size_t last, void *to,
-                     lk_precision type, size_t at, size_t apart, size_t stride) {
+LK__INLINE void tiles_read(const plane *p, bool patches, const float *frame, size_t first, size_t last,
+                           void *to, lk_precision type, size_t at, size_t apart, size_t stride) {
     if (patches)
         tiles_in(p, true, frame, first, last, to, type, at, apart, stride);
     else
@@ -213,7 +213,7 @@ LK__CLONES static void add_frame(const plane *p, const float *frame, float *db) 
 
 LK__CLONES static void read_f32(const plane *p, bool patches, const float *frame, size_t first, size_t last,
                                 void *to, size_t at, size_t apart, size_t stride) {
-    read(p, patches, frame, first, last, to, F32, at, apart, stride);
+    tiles_read(p, patches, frame, first, last, to, F32, at, apart, stride);
 }
 
 LK__CLONES static void write_f32(const plane *p, const float *m, const float *bias, const lk__norm *norm,
@@ -229,7 +229,7 @@ LK__CLONES static void row_in_f32(const float *w, size_t stride, bool turned, si
 #if LANES == 16
 LK__BF16 static void read_bf16(const plane *p, bool patches, const float *frame, size_t first, size_t last,
                                void *to, size_t at, size_t apart, size_t stride) {
-    read(p, patches, frame, first, last, to, BF16, at, apart, stride);
+    tiles_read(p, patches, frame, first, last, to, BF16, at, apart, stride);
 }
 
 LK__BF16 static void write_bf16(const plane *p, const float *m, const float *bias, const lk__norm *norm,
@@ -269,7 +269,7 @@ static const transforms NAME(lanes) = {{[F32] = read_f32, [BF16] = read_bf16},
 #undef tile_out
 #undef tiles_out
 #undef row_in
-#undef read
+#undef tiles_read
 #undef read_f32
 #undef read_bf16
 #undef write_f32
